@@ -1,0 +1,274 @@
+package unitfile
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/unitstamp/unitstamp/pkg/source"
+)
+
+// maxLine is systemd's LONG_LINE_MAX in bytes, for one line and for a joined one.
+const maxLine = 1 << 20
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+// blanks is what systemd strips; a line holds no '\n' or '\r'.
+const blanks = " \t"
+
+// Parse takes a file apart. The only errors are *SyntaxError: what makes systemd
+// refuse the unit as a whole (a line over 1 MiB, invalid UTF-8 outside comments,
+// a broken section header).
+func Parse(f *source.File) (*Document, error) {
+	p := parser{
+		file: f,
+		text: string(f.Bytes),
+	}
+	p.items = make([]Item, 0, 8+bytes.Count(f.Bytes, []byte("\n")))
+	if err := p.run(); err != nil {
+		return nil, err
+	}
+	return &Document{File: f, Items: p.items}, nil
+}
+
+type parser struct {
+	file    *source.File
+	text    string // the file
+	items   []Item
+	section string
+
+	sawMark bool // a byte order mark was taken off
+
+	// the logical line being read
+	start    int // offset of its first byte
+	joined   strings.Builder
+	line     string // its text once whole
+	parts    []part
+	comments []source.Span
+	open     bool // it goes on
+}
+
+// run reads physical lines and joins them (config_parse).
+func (p *parser) run() error {
+	for at := 0; at < len(p.text); {
+		end, next := lineEnd(p.text, at)
+		line, begin := p.text[at:end], at
+		at = next
+		if len(line) >= maxLine {
+			return &SyntaxError{source.Span{Start: begin, End: end}, "line-too-long",
+				"line of " + strconv.Itoa(len(line)) + " bytes: systemd refuses lines of 1 MiB and more", "break it up with '\\' at the line's end"}
+		}
+		if isComment(line) {
+			span := source.Span{Start: begin, End: next}
+			if p.open {
+				p.comments = append(p.comments, span)
+			} else {
+				p.items = append(p.items, Item{Kind: Comment, Span: span, Section: p.section,
+					KeySpan: trimSpan(p.text, begin, end)})
+			}
+			continue
+		}
+		content := begin
+		if !p.sawMark && strings.HasPrefix(line, byteOrderMark) {
+			p.sawMark = true
+			content += len(byteOrderMark)
+			line = line[len(byteOrderMark):]
+		}
+		if !p.open {
+			p.start, p.parts, p.comments = begin, nil, nil
+			p.joined.Reset()
+		} else if p.joined.Len()+len(line) > maxLine {
+			return &SyntaxError{source.Span{Start: begin, End: end}, "line-too-long",
+				"continued line of more than 1 MiB: systemd refuses it", "check for a '\\' at a line's end that should not be there"}
+		}
+		if endsInEscape(line) {
+			p.addContinued(line, content)
+			p.open = true
+			continue
+		}
+		p.addLast(line, content)
+		p.open = false
+		if err := p.finish(next); err != nil {
+			return err
+		}
+	}
+	if p.open { // '\' at the end of the file is accepted
+		p.line = p.joined.String()
+		return p.finish(len(p.text))
+	}
+	return nil
+}
+
+// addContinued joins a line that ends in '\', which becomes one blank.
+func (p *parser) addContinued(line string, at int) {
+	base := p.joined.Len()
+	body := len(line) - 1
+	if body > 0 {
+		p.parts = append(p.parts, part{text: base, file: at, verbatim: true})
+	}
+	p.parts = append(p.parts, part{text: base + body, file: at + body})
+	p.joined.WriteString(line[:body])
+	p.joined.WriteByte(' ')
+}
+
+// addLast joins the line that ends the logical line.
+func (p *parser) addLast(line string, at int) {
+	p.parts = append(p.parts, part{text: p.joined.Len(), file: at, verbatim: true})
+	if p.joined.Len() == 0 {
+		p.line = line
+		return
+	}
+	p.joined.WriteString(line)
+	p.line = p.joined.String()
+}
+
+// finish makes an item of a logical line that ends before the offset end
+// (parse_line).
+func (p *parser) finish(end int) error {
+	it := Item{Span: source.Span{Start: p.start, End: end}, Section: p.section, InnerComments: p.comments}
+	from, to := trim(p.line, 0, len(p.line))
+	text := p.line[from:to]
+	whole := Value{Text: p.line, parts: p.parts}
+	it.KeySpan = source.Span{Start: whole.Offset(from), End: whole.Offset(from)}
+	if from < to {
+		it.KeySpan.End = whole.Offset(to-1) + 1
+	}
+	if bad := invalidUTF8(text); bad >= 0 {
+		at := whole.Offset(from + bad)
+		return &SyntaxError{source.Span{Start: at, End: at + 1}, "invalid-utf8",
+			"byte 0x" + strconv.FormatUint(uint64(p.text[at]), 16) + " is not valid UTF-8: systemd refuses the whole unit", "save the file as UTF-8"}
+	}
+	equals := strings.IndexByte(text, '=')
+	switch {
+	case text == "":
+		it.Kind = Blank
+	case text[0] == '[':
+		if text[len(text)-1] != ']' || len(text) < 2 {
+			return &SyntaxError{it.KeySpan, "section-header",
+				"invalid section header " + strconv.Quote(text) + ": systemd refuses the whole unit", "a header is [Name] with nothing after the bracket; comments stand on lines of their own"}
+		}
+		p.section = text[1 : len(text)-1]
+		it.Kind, it.Section = Section, p.section
+	case equals < 0:
+		it.Kind = Junk
+	default:
+		it.Kind = Assignment
+		keyFrom, keyTo := trim(p.line, from, from+equals)
+		it.Key = p.line[keyFrom:keyTo]
+		it.KeySpan = source.Span{Start: whole.Offset(keyFrom), End: whole.Offset(keyFrom)}
+		if keyFrom < keyTo {
+			it.KeySpan.End = whole.Offset(keyTo-1) + 1
+		}
+		valueFrom, valueTo := trim(p.line, from+equals+1, to)
+		it.Value = whole.slice(valueFrom, valueTo)
+	}
+	p.items = append(p.items, it)
+	return nil
+}
+
+// slice is the value of Text[i:j].
+func (v Value) slice(i, j int) Value {
+	first := v.partAt(i)
+	last := max(first, v.partAt(max(i, j-1)))
+	parts := v.parts[first : last+1]
+	if first == last {
+		// One part, which is nearly always the case: move it in place.
+		if shift := i - parts[0].text; shift != 0 {
+			parts[0] = part{text: 0, file: parts[0].file + shift, verbatim: parts[0].verbatim}
+		}
+		return Value{Text: v.Text[i:j], parts: parts}
+	}
+	moved := make([]part, len(parts))
+	for k, p := range parts {
+		moved[k] = part{text: p.text - i, file: p.file, verbatim: p.verbatim}
+	}
+	moved[0] = part{text: 0, file: parts[0].file + i - parts[0].text, verbatim: parts[0].verbatim}
+	return Value{Text: v.Text[i:j], parts: moved}
+}
+
+// lineEnd finds where the line that starts at an offset ends, and where the next
+// one starts. A line ends at '\n', '\r' or NUL, or at a run of different ones of
+// them; NUL ends the run (read_line_full).
+func lineEnd(text string, start int) (end, next int) {
+	end = len(text)
+	rest := text[start:]
+	if i := strings.IndexByte(rest, '\n'); i >= 0 {
+		end = start + i
+		rest = rest[:i]
+	}
+	if i := strings.IndexByte(rest, '\r'); i >= 0 {
+		end = start + i
+		rest = rest[:i]
+	}
+	if i := strings.IndexByte(rest, 0); i >= 0 {
+		end = start + i
+	}
+	var seen [3]bool
+	for next = end; next < len(text); next++ {
+		kind := strings.IndexByte("\n\r\x00", text[next])
+		if kind < 0 || seen[kind] || seen[2] {
+			break
+		}
+		seen[kind] = true
+	}
+	return end, next
+}
+
+func isComment(line string) bool {
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case ' ', '\t':
+		case '#', ';':
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// endsInEscape reports whether a line goes on: it ends in an odd run of
+// backslashes. systemd counts from the start of the joined text; what was joined
+// before never ends in a backslash, so the line alone decides.
+func endsInEscape(line string) bool {
+	odd := false
+	for i := len(line) - 1; i >= 0 && line[i] == '\\'; i-- {
+		odd = !odd
+	}
+	return odd
+}
+
+// trim narrows text[from:to] by the blanks at both ends.
+func trim(text string, from, to int) (int, int) {
+	for from < to && strings.IndexByte(blanks, text[from]) >= 0 {
+		from++
+	}
+	for to > from && strings.IndexByte(blanks, text[to-1]) >= 0 {
+		to--
+	}
+	return from, to
+}
+
+func trimSpan(text string, from, to int) source.Span {
+	from, to = trim(text, from, to)
+	return source.Span{Start: from, End: to}
+}
+
+// invalidUTF8 returns the offset of the first byte that systemd does not take
+// for UTF-8, or -1. Beside broken sequences it refuses the code points that
+// Unicode sets apart as no characters (src/basic/utf8.c unichar_is_valid).
+func invalidUTF8(text string) int {
+	for i := 0; i < len(text); {
+		if text[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size <= 1 || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
