@@ -167,23 +167,16 @@ func (p *parser) finish(end int) error {
 	return nil
 }
 
-// slice is the value of Text[i:j].
+// slice is the value of Text[i:j]. It takes over v's parts: v is of no use after.
 func (v Value) slice(i, j int) Value {
 	first := v.partAt(i)
 	last := max(first, v.partAt(max(i, j-1)))
-	parts := v.parts[first : last+1]
-	if first == last {
-		// One part, which is nearly always the case: move it in place.
-		if shift := i - parts[0].text; shift != 0 {
-			parts[0] = part{text: 0, file: parts[0].file + shift, verbatim: parts[0].verbatim}
-		}
-		return Value{Text: v.Text[i:j], parts: parts}
+	moved := v.parts[first : last+1]
+	for k := 1; k < len(moved); k++ {
+		moved[k].text -= i
 	}
-	moved := make([]part, len(parts))
-	for k, p := range parts {
-		moved[k] = part{text: p.text - i, file: p.file, verbatim: p.verbatim}
-	}
-	moved[0] = part{text: 0, file: parts[0].file + i - parts[0].text, verbatim: parts[0].verbatim}
+	moved[0].file += i - moved[0].text
+	moved[0].text = 0
 	return Value{Text: v.Text[i:j], parts: moved}
 }
 
