@@ -5,9 +5,12 @@ import (
 	"strings"
 )
 
-// assignment finds NAME=value behind -e, --env or in an Environment= line; only
-// the value is in doubt.
-var assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*=)("[^"]*"|'[^']*'|[^\s"']+)`)
+// assignment finds NAME=value as it stands behind -e and --env and in an
+// Environment= line; quotedAssignment finds "NAME=value with blanks".
+var (
+	assignment       = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*=("[^"]*"|'[^']*'|[^\s"']+)`)
+	quotedAssignment = regexp.MustCompile(`["'][A-Za-z_][A-Za-z0-9_]*=([^"']+)`)
+)
 
 // userInfo finds the user part of a URL.
 var userInfo = regexp.MustCompile(`(://)[^/@\s]+@`)
@@ -21,7 +24,7 @@ func MaskSecrets(text string) string {
 	if equals >= 0 && !strings.ContainsAny(strings.TrimSpace(text[:equals]), " \t") {
 		head = equals + 1 // the unit's own KEY= is none
 	}
-	masked := text[:head] + replaceGroup(assignment, text[head:], 2)
+	masked := text[:head] + replaceGroup(assignment, replaceGroup(quotedAssignment, text[head:], 1), 1)
 	return replaceGroup(userInfo, masked, -1)
 }
 
