@@ -66,6 +66,11 @@ func Parse(value string) Line {
 		if !found {
 			return line
 		}
+		if first.Text == ";" {
+			// A first word ";", even a quoted one, is never taken for a command.
+			at = next
+			continue
+		}
 		var command Command
 		command, at, more, line.Problem = readCommand(value, first, next)
 		if line.Problem != nil {

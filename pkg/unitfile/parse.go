@@ -149,6 +149,10 @@ func (p *parser) finish(end int) error {
 				"invalid section header " + strconv.Quote(text) + ": systemd refuses the whole unit", "a header is [Name] with nothing after the bracket; comments stand on lines of their own"}
 		}
 		p.section = text[1 : len(text)-1]
+		if strings.ContainsFunc(p.section, isUnsafe) {
+			return &SyntaxError{it.KeySpan, "section-header",
+				"section header " + strconv.Quote(text) + " holds a quote, a backslash or a control character: systemd refuses the whole unit", "a header is [Name], on a line of its own"}
+		}
 		it.Kind, it.Section = Section, p.section
 	case equals < 0:
 		it.Kind = Junk
@@ -206,6 +210,12 @@ func lineEnd(text string, start int) (end, next int) {
 		seen[kind] = true
 	}
 	return end, next
+}
+
+// isUnsafe tells the characters that a section's name must not hold
+// (string_is_safe).
+func isUnsafe(r rune) bool {
+	return r < ' ' || r == 0x7f || r == '"' || r == '\'' || r == '\\'
 }
 
 func isComment(line string) bool {

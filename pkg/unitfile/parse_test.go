@@ -88,6 +88,7 @@ func TestParseRefuses(t *testing.T) {
 	}{
 		{"text after a header", "[S] # c\n", "section-header", 0},
 		{"open header", "\n  [S\n", "section-header", 3},
+		{"quote in a header", "[S'x]\n", "section-header", 0},
 		{"invalid UTF-8", "[S]\nK=a\xffb\n", "invalid-utf8", 7},
 		{"invalid UTF-8 on a continuation line", "[S]\nK=a \\\n\xc3(\n", "invalid-utf8", 10},
 		{"invalid UTF-8 in a line without '='", "\xfe\n", "invalid-utf8", 0},
