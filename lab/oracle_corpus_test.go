@@ -8,28 +8,47 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/unitstamp/unitstamp/internal/corpus"
 )
 
-// corpusUnit is one real unit file, read where it lies: the files are not ours
-// to ship.
-type corpusUnit struct {
-	file   string // path below the corpus folder, the unit's name in messages
-	name   string // the file's own name in its repository
+// realUnit is one unit file as found in a repository.
+type realUnit struct {
+	file   string // its path in the collection: its name in messages
+	name   string // the name that systemd would load it under
 	source []byte
 }
 
-// readCorpus reads every file of the corpus with the extension.
-func readCorpus(t *testing.T, extension string) []corpusUnit {
+// realUnits reads every file with the extension from the project's own
+// testdata and from the collection beside the project, if there is one.
+func realUnits(t *testing.T, extension string) []realUnit {
 	t.Helper()
-	shared := os.Getenv("UNITSTAMP_SHARED")
+	names := namesInRepository(t)
+	var units []realUnit
+	for _, file := range corpus.Units(t) {
+		if filepath.Ext(file.Name) != extension {
+			continue
+		}
+		short := filepath.Join(filepath.Base(filepath.Dir(file.Name)), filepath.Base(file.Name))
+		name, listed := names[short]
+		if !listed {
+			name = filepath.Base(file.Name)
+		}
+		units = append(units, realUnit{file: short, name: name, source: file.Bytes})
+	}
+	return units
+}
+
+// namesInRepository maps the collection's files, whose names hold the folder
+// they lay in (`unit_files__web.service`), to the names they had.
+func namesInRepository(t *testing.T) map[string]string {
+	t.Helper()
+	names := map[string]string{}
+	shared := corpus.Shared(t)
 	if shared == "" {
-		shared = filepath.Join("..", "..", "shared")
+		return names
 	}
-	folder := filepath.Join(shared, "corpus")
-	index, err := os.Open(filepath.Join(folder, "index.tsv"))
-	if os.IsNotExist(err) {
-		t.Skipf("no corpus of real units in %s", shared)
-	}
+	index, err := os.Open(filepath.Join(shared, "corpus", "index.tsv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,24 +59,8 @@ func readCorpus(t *testing.T, extension string) []corpusUnit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var units []corpusUnit
 	for _, row := range rows[1:] {
-		file, path := row[0], row[2]
-		if filepath.Ext(file) != extension {
-			continue
-		}
-		source, err := os.ReadFile(filepath.Join(folder, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		units = append(units, corpusUnit{
-			file:   strings.TrimPrefix(file, "units/"),
-			name:   filepath.Base(path),
-			source: source,
-		})
+		names[strings.TrimPrefix(row[0], "units/")] = filepath.Base(row[2])
 	}
-	if len(units) == 0 {
-		t.Fatalf("the corpus in %s holds no %s file", folder, extension)
-	}
-	return units
+	return names
 }

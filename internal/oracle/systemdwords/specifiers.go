@@ -7,9 +7,8 @@ import (
 )
 
 // Specifiers asks systemd for the value of every `%` specifier in each of the
-// units, whose names alone matter. A letter or digit that is missing in the map is one that
-// systemd refuses. `%y` and `%Y`, the path and the folder of the unit file, are
-// left out: they name the scratch folder.
+// units, whose names alone matter. A letter or
+// digit that is missing in the map is one that systemd refuses.
 func Specifiers(ctx context.Context, units []Unit) ([]map[byte]string, error) {
 	known, err := knownSpecifiers(ctx)
 	if err != nil {
@@ -58,7 +57,7 @@ func knownSpecifiers(ctx context.Context) ([]byte, error) {
 	}
 	var known []byte
 	for i, reading := range readings {
-		if reading.Refused == "" && all[i] != 'y' && all[i] != 'Y' {
+		if reading.Refused == "" {
 			known = append(known, all[i])
 		}
 	}

@@ -63,6 +63,22 @@ type Reading struct {
 	Relaxed bool
 }
 
+// Says tells whether a remark of systemd begins with one of the texts.
+func (r Reading) Says(texts ...string) bool {
+	for _, message := range r.Messages {
+		for _, text := range texts {
+			if strings.HasPrefix(message.Text, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Folder is what the folder of the unit files (`%Y`) is called in Argv, in place
+// of a scratch folder of random name.
+const Folder = "/units"
+
 // batch is the number of units that are read by one process.
 const batch = 150
 
@@ -241,6 +257,11 @@ func verify(ctx context.Context, dir string, units []Unit, group []int, readings
 	log := parseLog(stderr.String(), filepath.Join(dir, "units"))
 	for _, i := range group {
 		unit, found := byName[loadedName(units[i])]
+		for _, command := range unit.commands {
+			for k, word := range command.Argv {
+				command.Argv[k] = strings.ReplaceAll(word, filepath.Join(dir, "units"), Folder)
+			}
+		}
 		readings[i] = Reading{
 			Commands:    unit.commands,
 			Environment: unit.environment,
