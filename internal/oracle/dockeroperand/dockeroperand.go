@@ -248,7 +248,7 @@ func (s *session) redirect(address string, argv []string) (bool, error) {
 		if err := s.root.Mkdir(filepath.Dir(path)); err != nil {
 			return false, err
 		}
-		return true, os.Symlink(socket, s.root.Path(path))
+		return true, os.Link(s.root.Path(socket), s.root.Path(path))
 	}
 	// The client takes `host:port` for `tcp://host:port`.
 	bare := strings.TrimPrefix(address, "tcp://")

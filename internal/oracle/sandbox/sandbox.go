@@ -25,7 +25,9 @@ const (
 	nobody   = 65534 // user and group outside, when started by root
 )
 
-// Root is the folder that a sandboxed program takes for `/`.
+// Root is the folder that a sandboxed program takes for `/`. The methods that
+// write into it follow links, so they must not be called after a program that is
+// not trusted has run in it.
 type Root struct {
 	Dir string // its path outside
 
@@ -69,7 +71,7 @@ func (r *Root) Mkdir(inside string) error {
 	if path == r.Dir {
 		return nil
 	}
-	if info, err := os.Lstat(path); err == nil {
+	if info, err := os.Stat(path); err == nil {
 		if !info.IsDir() {
 			return fmt.Errorf("%s is no folder", inside)
 		}
@@ -126,7 +128,18 @@ func (r *Root) Install(program, inside string) error {
 	return nil
 }
 
-// copy makes a hard link where the file system allows, else a copy.
+// Link makes a symbolic link with its parents. The target must be relative, so
+// that it leads to the same file from inside and from outside.
+func (r *Root) Link(target, inside string) error {
+	if filepath.IsAbs(target) {
+		return fmt.Errorf("link %s to the absolute path %s", inside, target)
+	}
+	if err := r.Mkdir(filepath.Dir(filepath.Clean("/" + inside))); err != nil {
+		return err
+	}
+	return os.Symlink(target, r.Path(inside))
+}
+
 func (r *Root) copy(from, inside string) error {
 	if err := r.Mkdir(filepath.Dir(filepath.Clean("/" + inside))); err != nil {
 		return err
@@ -142,6 +155,37 @@ func (r *Root) copy(from, inside string) error {
 	}
 	_, err = io.Copy(target, source)
 	return errors.Join(err, target.Close(), os.Chmod(r.Path(inside), 0o755))
+}
+
+// Clone makes another root with the same folders and links. Files are shared with
+// r: the program cannot change what Install put there.
+func (r *Root) Clone() (*Root, error) {
+	clone, err := New()
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(r.Dir, func(from string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		inside := strings.TrimPrefix(from, r.Dir)
+		switch {
+		case entry.IsDir():
+			return clone.Mkdir(inside)
+		case entry.Type()&os.ModeSymlink != 0:
+			target, err := os.Readlink(from)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(target, clone.Path(inside))
+		default:
+			return os.Link(from, clone.Path(inside))
+		}
+	})
+	if err != nil {
+		return nil, errors.Join(err, clone.Remove())
+	}
+	return clone, nil
 }
 
 // Call is one run of a program.
