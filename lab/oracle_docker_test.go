@@ -11,12 +11,12 @@ import (
 	"github.com/unitstamp/unitstamp/internal/oracle/dockeroperand"
 )
 
-// askDocker runs the real client on every command line, two at a time.
-func askDocker(t *testing.T, calls [][]string) []dockeroperand.Answer {
+// askClient runs the real client on every command line, two at a time.
+func askClient(t *testing.T, client dockeroperand.Client, calls [][]string) []dockeroperand.Answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	answers, err := dockeroperand.Ask(ctx, 2, calls)
+	answers, err := client.Ask(ctx, 2, calls)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +65,33 @@ func TestOracleDockerJudges(t *testing.T) {
 		}
 		calls = append(calls, words)
 	}
-	answers := askDocker(t, calls)
+	answers := askClient(t, dockeroperand.Docker, calls)
 	for i, c := range cases {
 		image, found := answers[i].Operand()
 		if image != c.image || found != (c.refusal == "") || !strings.Contains(answers[i].Refusal, c.refusal) {
 			t.Errorf("docker %s: image %q, refusal %q; want %q, %q", c.line, image, answers[i].Refusal, c.image, c.refusal)
+		}
+	}
+}
+
+func TestOraclePodmanJudges(t *testing.T) {
+	cases := []struct{ line, image, refusal string }{
+		{line: "run --replace --name x redis:7 y", image: "redis:7"},
+		{line: "run -d --rm --log-level debug docker.io/a/b", image: "docker.io/a/b"},
+		{line: "run --tls-verify false img", image: "false"},
+		{line: "run --env-file /etc/no/such.env --cidfile=/run/deep/x.cid img", image: "img"},
+		{line: "create --pod-id-file /run/p.id img", image: "img"},
+		{line: "pull -q img", image: "img"},
+		{line: "run --nosuch img", refusal: "unknown flag: --nosuch"},
+	}
+	var calls [][]string
+	for _, c := range cases {
+		calls = append(calls, strings.Split(c.line, " "))
+	}
+	for i, answer := range askClient(t, dockeroperand.Podman, calls) {
+		image, found := answer.Operand()
+		if c := cases[i]; image != c.image || found != (c.refusal == "") || !strings.Contains(answer.Refusal, c.refusal) {
+			t.Errorf("podman %s: image %q, refusal %q; want %q, %q", c.line, image, answer.Refusal, c.image, c.refusal)
 		}
 	}
 }

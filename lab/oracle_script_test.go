@@ -33,7 +33,7 @@ func TestOracleScriptsAreSeen(t *testing.T) {
 		{argv: []string{"/bin/sh", "-c", "docker run a"}, want: []string{"docker run a"}},
 		{argv: []string{"/bin/bash", "-c", "/usr/bin/docker start x || exec /usr/bin/docker run --name 'x y' img"},
 			want: []string{"docker start x", "docker run --name x y img"}},
-		{argv: []string{"/bin/bash", "-c", "IMG=a/b:${TAG}; [ -n \"$(etcdctl get /x)\" ] || /opt/bin/podman run $IMG"}, env: []string{"TAG=7"},
+		{argv: []string{"/bin/bash", "-c", "IMG=a/b:${TAG}; [ -z \"$(etcdctl get /x)\" ] || /opt/bin/podman run $IMG"}, env: []string{"TAG=7"},
 			want: []string{"podman run a/b:7"}},
 		{argv: []string{"/usr/bin/env", "bash", "-c", "sudo -E docker pull x:$(echo 1 | sed s/1/2/)"}, want: []string{"docker pull x:2"}},
 		{argv: []string{"/bin/sh", "-c", "while true; do docker run loop; sleep 1; done"}, want: []string{"docker run loop"}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,10 @@ type Request struct {
 // apiVersion is newer than any client that is expected: a client lowers its
 // own version to the engine's, never the other way.
 const apiVersion = "1.51"
+
+// libpodVersion satisfies the clients of podman 4 and 5, which ask for an
+// engine that is not older than their own minimum.
+const libpodVersion = "5.0.0"
 
 func serve(listener net.Listener) *daemon {
 	d := &daemon{}
@@ -58,7 +63,8 @@ func (d *daemon) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Ostype", "linux")
 	w.Header().Set("Content-Type", "application/json")
 	switch path := withoutVersion(r.URL.Path); {
-	case path == "/_ping":
+	case path == "/_ping", path == "/libpod/_ping":
+		w.Header().Set("Libpod-Api-Version", libpodVersion)
 		w.WriteHeader(http.StatusOK)
 	case path == "/info":
 		refuse(w, http.StatusOK, map[string]string{"IndexServerAddress": "https://index.docker.io/v1/"})
@@ -77,6 +83,9 @@ func (d *daemon) answer(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		d.note(Request{Verb: "pull", Image: joinReference(query.Get("fromImage"), query.Get("tag"))})
 		w.WriteHeader(http.StatusOK)
+	case r.Method == http.MethodPost && path == "/libpod/images/pull":
+		d.note(Request{Verb: "pull", Image: r.URL.Query().Get("reference")})
+		refuse(w, http.StatusInternalServerError, map[string]string{"message": recorded, "cause": recorded})
 	default:
 		refuse(w, http.StatusNotImplemented, map[string]string{"message": "not answered: " + r.Method + " " + path})
 	}
@@ -89,9 +98,9 @@ func refuse(w http.ResponseWriter, code int, body map[string]string) {
 	_ = json.NewEncoder(w).Encode(body) // the client may have gone
 }
 
-// withoutVersion cuts the `/v1.50` that clients put in front of a path.
+// withoutVersion cuts the `/v1.50` or `/v4.3.1` that clients put in front of a path.
 func withoutVersion(path string) string {
-	if !strings.HasPrefix(path, "/v1.") {
+	if !versioned.MatchString(path) {
 		return path
 	}
 	if end := strings.IndexByte(path[1:], '/'); end >= 0 {
@@ -99,6 +108,8 @@ func withoutVersion(path string) string {
 	}
 	return path
 }
+
+var versioned = regexp.MustCompile(`^/v[0-9]`)
 
 func joinReference(name, tag string) string {
 	switch {

@@ -1,8 +1,8 @@
-// Package dockeroperand asks the real docker client which word of a command
-// line is the image. The client runs in a sandbox without network and talks to
+// Package dockeroperand asks the real docker client, or podman's, which word of a
+// command line is the image. The client runs in a sandbox without network and talks to
 // a stand-in for the engine, which writes down the image of `POST
-// /containers/create` or `POST /images/create`. It shares no code with the
-// project's own reader of such command lines.
+// /containers/create` or `POST /images/create` (podman: `POST
+// /libpod/images/pull`). It shares no code with the project's own reader of such command lines.
 //
 // Files that a command line names (`--env-file`, `--cidfile`, …) are made or
 // taken away when the client complains about them, never by looking at the
@@ -41,35 +41,51 @@ func (a Answer) Operand() (image string, found bool) {
 	return a.Requests[len(a.Requests)-1].Image, true
 }
 
+// Client is a program that runs containers.
+type Client string
+
+// The clients that can be asked, by the name of the program on this machine.
+const (
+	Docker Client = "docker"
+	Podman Client = "podman"
+)
+
+// command is the client inside the sandbox, told where the engine is.
+func (c Client) command() []string {
+	if c == Podman {
+		return []string{"/usr/bin/podman", "--remote", "--url", "unix://" + socket}
+	}
+	return []string{"/usr/bin/docker"}
+}
+
 // Version returns what the machine's client says about itself.
-func Version(ctx context.Context) (string, error) {
-	root, err := newRoot()
+func (c Client) Version(ctx context.Context) (string, error) {
+	root, err := newRoot(c)
 	if err != nil {
 		return "", err
 	}
 	defer root.Remove()
-	outcome, err := root.Run(ctx, sandbox.Call{Argv: []string{client, "--version"}, Timeout: callTimeout})
+	outcome, err := root.Run(ctx, sandbox.Call{Argv: []string{c.command()[0], "--version"}, Timeout: callTimeout})
 	return strings.TrimSpace(string(outcome.Stdout)), err
 }
 
 const (
-	client      = "/usr/bin/docker" // inside the sandbox
 	socket      = "/var/run/docker.sock"
 	home        = "/home"
 	callTimeout = 10 * time.Second
 	maxRepairs  = 24
 )
 
-// Ask runs `docker ARGS` for every element of calls, on at most workers clients at a
-// time, and returns the answers in the same order.
-func Ask(ctx context.Context, workers int, calls [][]string) ([]Answer, error) {
+// Ask runs the client with every element of calls as its arguments, at most
+// workers at a time, and returns the answers in the same order.
+func (c Client) Ask(ctx context.Context, workers int, calls [][]string) ([]Answer, error) {
 	answers := make([]Answer, len(calls))
 	failures := make([]error, workers)
 	next := make(chan int)
 	var group sync.WaitGroup
 	for w := range workers {
 		group.Go(func() {
-			s, err := newSession()
+			s, err := newSession(c)
 			if err != nil {
 				failures[w] = err
 			} else {
@@ -80,7 +96,7 @@ func Ask(ctx context.Context, workers int, calls [][]string) ([]Answer, error) {
 					continue // drain
 				}
 				if answers[i], err = s.ask(ctx, calls[i]); err != nil {
-					failures[w] = fmt.Errorf("docker %q: %w", calls[i], err)
+					failures[w] = fmt.Errorf("%s %q: %w", c, calls[i], err)
 				}
 			}
 		})
@@ -98,28 +114,29 @@ func Ask(ctx context.Context, workers int, calls [][]string) ([]Answer, error) {
 
 // session is one sandbox with one stand-in engine.
 type session struct {
+	client Client
 	root   *sandbox.Root
 	daemon *daemon
 	tty    *terminal
 }
 
-func newRoot() (*sandbox.Root, error) {
+func newRoot(c Client) (*sandbox.Root, error) {
 	root, err := sandbox.New()
 	if err != nil {
 		return nil, err
 	}
-	if err := root.Install("docker", client); err != nil {
+	if err := root.Install(string(c), c.command()[0]); err != nil {
 		return nil, errors.Join(err, root.Remove())
 	}
 	return root, nil
 }
 
-func newSession() (*session, error) {
-	root, err := newRoot()
+func newSession(c Client) (*session, error) {
+	root, err := newRoot(c)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{root: root}
+	s := &session{client: c, root: root}
 	if err := s.open(); err != nil {
 		s.close()
 		return nil, err
@@ -158,7 +175,7 @@ func (s *session) close() {
 // ask runs the client until it has named an image or complains about something
 // that is no matter of files.
 func (s *session) ask(ctx context.Context, args []string) (Answer, error) {
-	argv := append([]string{client}, args...)
+	argv := append(s.client.command(), args...)
 	for range maxRepairs {
 		s.daemon.take()
 		outcome, err := s.root.Run(ctx, sandbox.Call{

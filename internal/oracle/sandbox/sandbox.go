@@ -115,13 +115,19 @@ func (r *Root) Install(program, inside string) error {
 		return nil
 	}
 	for _, field := range strings.Fields(string(listing)) {
-		if !strings.HasPrefix(field, "/") {
+		if !filepath.IsAbs(field) {
 			continue
 		}
-		if _, err := os.Lstat(r.Path(field)); err == nil {
+		// The loader stands where the program says, libraries where the loader
+		// looks on every machine.
+		inside := field
+		if !strings.HasPrefix(filepath.Base(field), "ld-") {
+			inside = "/lib/" + filepath.Base(field)
+		}
+		if _, err := os.Lstat(r.Path(inside)); err == nil {
 			continue
 		}
-		if err := r.copy(field, field); err != nil {
+		if err := r.copy(field, inside); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,7 @@
 // Package scriptcalls finds out which container commands a shell script or a
 // wrapper would run, by running it: in a sandbox that holds a shell, the usual
 // text tools and, for everything else that the script names, a stand-in that
-// does nothing. The stand-ins of docker and its like write down their words.
+// only prints Output. The stand-ins of docker and its like write down their words.
 // No shell grammar of the project is involved.
 //
 // A script is run twice, with stand-ins that succeed and with stand-ins that
@@ -87,12 +87,18 @@ var tools = []string{"env", "nice", "timeout", "xargs", "nohup", "sed", "grep", 
 // containerTools are the programs whose words are written down.
 var containerTools = []string{"docker", "podman", "nerdctl", "systemd-docker"}
 
+// Output is what every stand-in prints, so that `-h $(hostname)` has a value that
+// can be told from all others.
+const Output = "127.0.0.1"
+
 const recorder = `#!/bin/bash
 printf '%s\0' "$#" "${0##*/}" "$@" >> ` + record + `
+echo ` + Output + `
 exit CODE
 `
 
 const standIn = `#!/bin/bash
+echo ` + Output + `
 exit CODE
 `
 
