@@ -1,0 +1,304 @@
+package plan
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A relation is what a wanted unit says about others.
+type relation struct {
+	requires []string // Requires=, Requisite=, BindsTo=, PartOf=: a restart there reaches here
+	after    []string // After=, and Before= turned round
+	starts   []string // what a timer, socket or path starts
+}
+
+// relate reads every wanted unit: it fails on those that systemd would refuse,
+// and fills in how they hang together.
+func (m *maker) relate(wanted []Unit) error {
+	m.relations = make(map[string]*relation, len(wanted))
+	m.triggers = map[string][]string{}
+	for _, u := range wanted {
+		m.relations[u.Name] = &relation{}
+	}
+	for _, u := range wanted {
+		for _, p := range u.Files.paths() {
+			if _, err := readSettings(u.Name, Files{p: u.Files[p]}); err != nil {
+				return &InputError{p, err}
+			}
+		}
+		s := m.settings(u.Name, u.Files)
+		r := m.relations[u.Name]
+		for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
+			r.requires = append(r.requires, m.resolve(s.words("Unit", key))...)
+		}
+		r.after = append(r.after, m.resolve(s.words("Unit", "After"))...)
+		for _, later := range m.resolve(s.words("Unit", "Before")) {
+			m.relations[later].after = append(m.relations[later].after, u.Name)
+		}
+		r.starts = starts(u.Name, s)
+		for _, started := range r.starts {
+			m.triggers[started] = append(m.triggers[started], u.Name)
+		}
+		if template := TemplateOf(u.Name); m.relations[template] != nil {
+			r.requires = append(r.requires, template)
+			r.after = append(r.after, template)
+		}
+	}
+	return nil
+}
+
+// resolve keeps the names that stand for wanted units; an instance without a
+// file of its own stands for its template.
+func (m *maker) resolve(names []string) []string {
+	var known []string
+	for _, name := range names {
+		if m.relations[name] == nil {
+			name = TemplateOf(name)
+		}
+		if m.relations[name] != nil {
+			known = append(known, name)
+		}
+	}
+	return known
+}
+
+// starts lists what a timer, path or socket starts.
+func starts(name string, s settings) []string {
+	stem := strings.TrimSuffix(name, path.Ext(name))
+	var said string
+	switch Kind(name) {
+	case "timer":
+		said = s.last("Timer", "Unit")
+	case "path":
+		said = s.last("Path", "Unit")
+	case "socket":
+		said = s.last("Socket", "Service")
+		if said == "" && s.is("Socket", "Accept", true) {
+			stem += "@"
+		}
+	default:
+		return nil
+	}
+	return []string{cmp.Or(said, stem+".service")}
+}
+
+// order sorts the steps: those that act in groups, each after the groups that
+// its units are ordered after, deletions last; then the rest by name.
+func (m *maker) order(p *Plan) {
+	var change, remove, rest []*Step
+	for _, s := range p.Steps {
+		switch {
+		case !s.Acts():
+			rest = append(rest, s)
+		case s.Action == Delete:
+			remove = append(remove, s)
+		default:
+			change = append(change, s)
+		}
+	}
+	groups := m.group(change)
+	if !m.obs.Running && len(groups) > 0 {
+		// Nothing runs, so nothing has to be proven before the next is written.
+		groups = [][]*Step{slices.Concat(groups...)}
+	}
+	if len(remove) > 0 {
+		groups = append(groups, remove)
+	}
+	p.Steps = nil
+	for i, group := range groups {
+		for _, s := range group {
+			s.Group = i + 1
+		}
+		p.Steps = append(p.Steps, group...)
+	}
+	p.Steps = append(p.Steps, rest...)
+	m.holdTriggers(change, remove)
+}
+
+// holdTriggers notes, on units that change, the timers, sockets and paths that
+// are up, start them, and will be deleted at the end.
+func (m *maker) holdTriggers(change, remove []*Step) {
+	for _, trigger := range remove {
+		if !m.obs.States[trigger.Unit].Up() {
+			continue
+		}
+		started := starts(trigger.Unit, m.settings(trigger.Unit, m.have[trigger.Unit]))
+		for _, s := range change {
+			if slices.Contains(started, s.Unit) {
+				s.Triggers = append(s.Triggers, trigger.Unit)
+			}
+		}
+	}
+}
+
+// group puts together the steps that must be carried out together, because a
+// restart of one reaches the other or one starts the other, and sorts the groups.
+func (m *maker) group(steps []*Step) [][]*Step {
+	acting := make(map[string]*Step, len(steps))
+	for _, s := range steps {
+		acting[s.Unit] = s
+	}
+	sets := newSets(len(steps))
+	index := make(map[string]int, len(steps))
+	for i, s := range steps {
+		index[s.Unit] = i
+	}
+	after := make([][]int, len(steps))
+	for i, s := range steps {
+		s.Needs = m.reach(s.Unit, acting, func(r *relation) []string { return r.requires })
+		for _, name := range s.Needs {
+			sets.join(i, index[name])
+		}
+		for _, name := range m.relations[s.Unit].starts {
+			if j, ok := index[name]; ok {
+				sets.join(i, j)
+				after[i] = append(after[i], j)
+			}
+		}
+		for _, name := range m.reach(s.Unit, acting, func(r *relation) []string { return r.after }) {
+			after[i] = append(after[i], index[name])
+		}
+	}
+	return sets.sorted(steps, after)
+}
+
+// reach lists the units that act and that can be reached from a unit along
+// relations, through units that do not act as well.
+func (m *maker) reach(from string, acting map[string]*Step, along func(*relation) []string) []string {
+	seen := map[string]bool{from: true}
+	var found []string
+	for todo := []string{from}; len(todo) > 0; {
+		name := todo[0]
+		todo = todo[1:]
+		for _, next := range along(m.relations[name]) {
+			if seen[next] {
+				continue
+			}
+			seen[next] = true
+			todo = append(todo, next)
+			if acting[next] != nil {
+				found = append(found, next)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// sets are disjoint sets of the numbers below n, each with its lowest member
+// for a name.
+type sets []int
+
+func newSets(n int) sets {
+	s := make(sets, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+func (s sets) find(i int) int {
+	for s[i] != i {
+		s[i] = s[s[i]]
+		i = s[i]
+	}
+	return i
+}
+
+func (s sets) join(i, j int) {
+	i, j = s.find(i), s.find(j)
+	s[max(i, j)] = min(i, j)
+}
+
+// sorted lists the sets so that each comes after those that its members are
+// after; sets that wait for each other become one. Otherwise the lowest comes
+// first, and members are sorted likewise.
+func (s sets) sorted(steps []*Step, after [][]int) [][]*Step {
+	for {
+		edges := map[int][]int{}
+		for i := range steps {
+			for _, j := range after[i] {
+				if a, b := s.find(i), s.find(j); a != b {
+					edges[a] = append(edges[a], b)
+				}
+			}
+		}
+		order, circle := walk(len(steps), func(i int) bool { return s.find(i) == i }, func(i int) []int { return edges[i] })
+		if circle != nil {
+			for _, i := range circle[1:] {
+				s.join(circle[0], i)
+			}
+			continue
+		}
+		members := map[int][]int{}
+		for i := range steps {
+			members[s.find(i)] = append(members[s.find(i)], i)
+		}
+		var groups [][]*Step
+		for _, root := range order {
+			groups = append(groups, sortGroup(steps, members[root], after))
+		}
+		return groups
+	}
+}
+
+// sortGroup orders the members of one group; a circle is broken at its lowest.
+func sortGroup(steps []*Step, members []int, after [][]int) []*Step {
+	in := map[int]bool{}
+	for _, i := range members {
+		in[i] = true
+	}
+	var group []*Step
+	done := map[int]bool{}
+	var visit func(i int)
+	visit = func(i int) {
+		if done[i] || !in[i] {
+			return
+		}
+		done[i] = true
+		for _, j := range slices.Sorted(slices.Values(after[i])) {
+			visit(j)
+		}
+		group = append(group, steps[i])
+	}
+	for _, i := range members {
+		visit(i)
+	}
+	return group
+}
+
+// walk sorts the nodes below n that exist so that each comes after those it has
+// edges to, lowest first; or it returns a circle.
+func walk(n int, exists func(int) bool, edges func(int) []int) (order, circle []int) {
+	const white, grey, black = 0, 1, 2
+	colour := make([]int, n)
+	var stack []int
+	var visit func(i int) bool
+	visit = func(i int) bool {
+		colour[i] = grey
+		stack = append(stack, i)
+		for _, j := range slices.Sorted(slices.Values(edges(i))) {
+			switch colour[j] {
+			case grey:
+				circle = slices.Clone(stack[slices.Index(stack, j):])
+				return false
+			case white:
+				if !visit(j) {
+					return false
+				}
+			}
+		}
+		stack = stack[:len(stack)-1]
+		colour[i] = black
+		order = append(order, i)
+		return true
+	}
+	for i := range n {
+		if exists(i) && colour[i] == white && !visit(i) {
+			return nil, circle
+		}
+	}
+	return order, nil
+}
