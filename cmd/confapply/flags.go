@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/buildtag"
 	"github.com/unitstamp/unitstamp/pkg/engine/dir"
+	"github.com/unitstamp/unitstamp/pkg/engine/systemd"
 	"github.com/unitstamp/unitstamp/pkg/imageref"
 	"github.com/unitstamp/unitstamp/pkg/plan"
 )
@@ -141,7 +143,7 @@ func parse(call *door.Call) (settings, error) {
 }
 
 // connect makes the engine that the flags name; done ends what it holds open.
-func connect(_ context.Context, call *door.Call, s *settings) (engine apply.Engine, done func(), err error) {
+func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.Engine, done func(), err error) {
 	switch s.kind {
 	case "dir":
 		target := call.String("target")
@@ -150,6 +152,19 @@ func connect(_ context.Context, call *door.Call, s *settings) (engine apply.Engi
 				WithHint("--target DIR, or --engine systemd for the units of this machine")
 		}
 		return dir.New(target, s.opts.Owner), func() {}, nil
+	case "systemd":
+		engine, err := systemd.Open(ctx, call.String("unit-dir"), s.opts.Owner)
+		if errors.Is(err, systemd.ErrNotUnitPath) {
+			return nil, nil, door.Errorf(door.Usage, "--unit-dir: %w", err).
+				WithHint("systemctl show --property=UnitPath lists the folders that it reads")
+		}
+		if err != nil {
+			return nil, nil, fromEngine(*s, err)
+		}
+		if s.opts.Self == "" {
+			s.opts.Self = systemd.Self()
+		}
+		return engine, engine.Close, nil
 	}
 	return nil, nil, door.Errorf(door.Usage, "unknown engine %q", s.kind).
 		WithHint("one of: %s", strings.Join([]string{"dir", "systemd"}, ", "))

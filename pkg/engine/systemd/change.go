@@ -1,0 +1,285 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/engine/dir"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// Change stops what has to be stopped by its old file, writes the files,
+// enables and disables, has systemd read everything once, and starts, restarts
+// and reloads. Timers, sockets and paths are stopped before and started after
+// everything else.
+func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Limits) map[string]apply.Failure {
+	conn, err := e.bus(ctx)
+	if err != nil {
+		return dir.FailAll(group, apply.Failure{Err: err, Untouched: true})
+	}
+	c := &changer{Engine: e, conn: conn, limits: limits, failures: map[string]apply.Failure{}, group: group}
+	if err := e.Record(group, true); err != nil {
+		return dir.FailAll(group, apply.Failure{Err: err, Untouched: true})
+	}
+	c.stop(ctx)
+	if !c.write(ctx) {
+		return c.failures
+	}
+	c.act(ctx)
+	c.restore(ctx)
+	return c.failures
+}
+
+// changer carries one group through.
+type changer struct {
+	*Engine
+	conn     *systemd.Conn
+	limits   apply.Limits
+	group    []*plan.Step
+	failures map[string]apply.Failure
+	// along are units that are up and go down together with those of the
+	// group: they are to be up again at the end. The value is the unit to blame.
+	along map[string]string
+}
+
+func (c *changer) fail(unit string, err error) {
+	if _, first := c.failures[unit]; !first {
+		c.failures[unit] = apply.Failure{Err: err}
+	}
+}
+
+// isTrigger reports whether a unit starts others by itself.
+func isTrigger(name string) bool {
+	switch plan.Kind(name) {
+	case "timer", "socket", "path":
+		return true
+	}
+	return false
+}
+
+// stop takes down, by their old files, the triggers, what is to be deleted, and
+// what is stopped and started instead of restarted.
+func (c *changer) stop(ctx context.Context) {
+	c.along = map[string]string{}
+	var triggers, units []job
+	for _, s := range c.group {
+		for _, trigger := range s.Triggers {
+			triggers = append(triggers, job{unit: trigger, blame: s.Unit, do: stopUnit})
+			c.along[trigger] = s.Unit
+		}
+		for _, target := range s.Targets {
+			switch {
+			case s.Effect == plan.DoRestart && !isTrigger(target):
+				c.noteDependents(ctx, s.Unit, target)
+				continue
+			case s.Effect != plan.DoRestart && s.Effect != plan.DoCycle && s.Effect != plan.DoStop:
+				continue
+			}
+			if s.Effect != plan.DoStop {
+				c.noteDependents(ctx, s.Unit, target)
+			}
+			j := job{unit: target, blame: s.Unit, do: stopUnit}
+			if !isTrigger(target) {
+				units = append(units, j)
+				continue
+			}
+			triggers = append(triggers, j)
+			if plan.Kind(target) == "socket" {
+				// a socket does not start while its service runs
+				units = append(units, c.stopServices(ctx, s, target)...)
+			}
+		}
+	}
+	c.run(ctx, triggers)
+	c.run(ctx, units)
+}
+
+// stopServices are the jobs that stop what a socket started.
+func (c *changer) stopServices(ctx context.Context, s *plan.Step, socket string) []job {
+	p, err := c.properties(ctx, c.conn, socket)
+	if err != nil {
+		c.fail(s.Unit, err)
+		return nil
+	}
+	var jobs []job
+	for _, service := range p.list("Triggers") {
+		if q, err := c.properties(ctx, c.conn, service); err == nil && q.up() {
+			jobs = append(jobs, job{unit: service, blame: s.Unit, do: stopUnit})
+			if s.Action != plan.Delete {
+				c.along[service] = s.Unit
+			}
+		}
+	}
+	return jobs
+}
+
+// noteDependents notes what is up and goes down or restarts with a unit.
+func (c *changer) noteDependents(ctx context.Context, blame, unit string) {
+	for todo := []string{unit}; len(todo) > 0; todo = todo[1:] {
+		p, err := c.properties(ctx, c.conn, todo[0])
+		if err != nil {
+			continue // not loaded: nothing depends on it
+		}
+		for _, name := range slices.Concat(p.list("RequiredBy"), p.list("BoundBy"), p.list("ConsistsOf"), p.list("RequisiteOf")) {
+			if _, seen := c.along[name]; seen || name == unit {
+				continue
+			}
+			if q, err := c.properties(ctx, c.conn, name); err == nil && q.up() {
+				c.along[name] = blame
+				todo = append(todo, name)
+			}
+		}
+	}
+}
+
+// write changes the files of the steps that have not failed, and has systemd
+// read them. It reports whether there is any sense in going on.
+func (c *changer) write(ctx context.Context) bool {
+	var steps []*plan.Step
+	var changes []plan.Change
+	for _, s := range c.group {
+		if _, failed := c.failures[s.Unit]; !failed {
+			steps = append(steps, s)
+			changes = append(changes, s.Changes...)
+		}
+	}
+	for _, s := range steps {
+		if s.Disable || s.Enable && s.WasEnabled {
+			if _, err := c.conn.DisableUnitFilesContext(ctx, []string{s.Unit}, c.runtime()); err != nil && !gone(err) {
+				c.fail(s.Unit, fmt.Errorf("disable: %w", unitFault(err)))
+			}
+		}
+	}
+	if err := c.Write(changes); err != nil {
+		var write *dir.WriteError
+		untouched := errors.As(err, &write) && write.Untouched && !c.stopped()
+		for _, s := range steps {
+			c.failures[s.Unit] = apply.Failure{Err: err, Untouched: untouched}
+		}
+		return false
+	}
+	for _, s := range steps {
+		if s.Enable {
+			if _, _, err := c.conn.EnableUnitFilesContext(ctx, []string{s.Unit}, c.runtime(), true); err != nil {
+				c.fail(s.Unit, fmt.Errorf("enable: %w", unitFault(err)))
+			}
+		}
+	}
+	if err := c.conn.ReloadContext(ctx); err != nil {
+		for _, s := range steps {
+			c.fail(s.Unit, fmt.Errorf("daemon-reload: %w", err))
+		}
+		return false
+	}
+	return true
+}
+
+// stopped reports whether anything of the group was taken down already.
+func (c *changer) stopped() bool {
+	return slices.ContainsFunc(c.group, func(s *plan.Step) bool {
+		return len(s.Triggers) > 0 || s.Effect == plan.DoCycle || s.Effect == plan.DoStop ||
+			s.Effect == plan.DoRestart && slices.ContainsFunc(s.Targets, isTrigger)
+	})
+}
+
+// runtime tells that the unit folder is one that ends with the boot.
+func (c *changer) runtime() bool { return strings.HasPrefix(c.Path, "/run/") }
+
+// gone tells that a unit file to disable is not there.
+func gone(err error) bool {
+	return strings.Contains(err.Error(), "does not exist") || strings.Contains(err.Error(), "No such file")
+}
+
+// act starts, restarts and reloads, triggers last.
+func (c *changer) act(ctx context.Context) {
+	var units, triggers []job
+	for _, s := range c.group {
+		if _, failed := c.failures[s.Unit]; failed {
+			continue
+		}
+		if s.Action == plan.Delete && (s.Effect == plan.DoStop || s.Effect == plan.DoNothing) {
+			for _, target := range s.Targets {
+				c.forget(ctx, target)
+			}
+			continue
+		}
+		for _, target := range s.Targets {
+			j := job{unit: target, blame: s.Unit}
+			switch s.Effect {
+			case plan.DoStart, plan.DoCycle:
+				j.do = startUnit
+			case plan.DoRestart:
+				j.do = restartUnit
+			case plan.DoReload:
+				j.do = reloadUnit
+			case plan.DoStop:
+				c.forget(ctx, target)
+				continue
+			default:
+				continue
+			}
+			if err := c.loaded(ctx, target); err != nil {
+				c.fail(s.Unit, err)
+				continue
+			}
+			if s.Effect != plan.DoReload {
+				c.forget(ctx, target) // so that an old failure, or many starts, do not forbid this one
+			}
+			if isTrigger(target) {
+				triggers = append(triggers, j)
+			} else {
+				units = append(units, j)
+			}
+		}
+	}
+	c.run(ctx, units)
+	c.run(ctx, triggers)
+}
+
+// forget clears a unit's failure; that there is none to clear is no error.
+func (c *changer) forget(ctx context.Context, unit string) {
+	_ = c.conn.ResetFailedUnitContext(ctx, unit)
+}
+
+// loaded fails on a unit that systemd could not make sense of.
+func (c *changer) loaded(ctx context.Context, unit string) error {
+	p, err := c.properties(ctx, c.conn, unit)
+	if err != nil {
+		return unitFault(err)
+	}
+	if load := p.text("LoadState"); load != "loaded" {
+		why := ""
+		if e, ok := p["LoadError"].([]any); ok && len(e) == 2 && e[1] != "" {
+			why = fmt.Sprintf(": %v", e[1])
+		}
+		return apply.Unitf("systemd cannot load it: %s%s", load, why)
+	}
+	return nil
+}
+
+// restore brings back what went down along with the group.
+func (c *changer) restore(ctx context.Context) {
+	var jobs []job
+	for _, s := range c.group {
+		for _, target := range s.Targets {
+			delete(c.along, target)
+		}
+	}
+	for name, blame := range c.along {
+		p, err := c.settled(ctx, name)
+		switch {
+		case err != nil:
+			c.fail(blame, err)
+		case !p.up() && p.text("LoadState") == "loaded":
+			jobs = append(jobs, job{unit: name, blame: blame, do: startUnit, along: true})
+		}
+	}
+	slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.unit, b.unit) })
+	c.run(ctx, jobs)
+}

@@ -1,0 +1,124 @@
+// Package systemd is the engine for the units of a machine: it writes their
+// files into a unit folder and talks to systemd over D-Bus.
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/engine/dir"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// ErrNotUnitPath tells that systemd does not read the unit folder.
+var ErrNotUnitPath = errors.New("systemd does not read units from there")
+
+// An Engine changes the units of the machine whose system bus it reaches.
+type Engine struct {
+	dir.Folder
+	mu   sync.Mutex
+	conn *systemd.Conn
+}
+
+// Open reaches for systemd over the system bus (DBUS_SYSTEM_BUS_ADDRESS, or
+// /run/dbus/system_bus_socket). The unit folder must be one that it reads, by
+// the same path.
+func Open(ctx context.Context, unitDir, owner string) (*Engine, error) {
+	e := &Engine{Folder: dir.Folder{Path: filepath.Clean(unitDir), Owner: owner}}
+	conn, err := e.bus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := conn.GetManagerProperty("UnitPath")
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	if !strings.Contains(paths, `"`+e.Path+`"`) {
+		e.Close()
+		return nil, fmt.Errorf("%q: %w", unitDir, ErrNotUnitPath)
+	}
+	return e, nil
+}
+
+// Close lets go of the bus.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conn != nil {
+		e.conn.Close()
+		e.conn = nil
+	}
+}
+
+// bus is the connection, made anew if it was lost.
+func (e *Engine) bus(ctx context.Context) (*systemd.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conn != nil && e.conn.Connected() {
+		return e.conn, nil
+	}
+	if e.conn != nil {
+		e.conn.Close()
+		e.conn = nil
+	}
+	// The connection outlives this call, so it must not end with its context.
+	conn, err := systemd.NewSystemConnectionContext(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("reach the system bus: %w", err)
+	}
+	if err := conn.Subscribe(); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
+	}
+	e.conn = conn
+	return conn, nil
+}
+
+// Check refuses files that systemd itself does not read.
+func (e *Engine) Check(wanted []plan.Unit) error {
+	for _, u := range wanted {
+		if plan.IsQuadlet(u.Name) {
+			return fmt.Errorf("%s is a file for podman's generator, which systemd does not read from %s", u.Name, e.Path)
+		}
+	}
+	return nil
+}
+
+// Commit records that the steps are done.
+func (e *Engine) Commit(steps []*plan.Step) error { return e.Record(steps, false) }
+
+// Self is the service that this process runs in, "" if none is known. A
+// process in a container does not see the service that started it.
+func Self() string {
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(groups)) {
+		if name := path.Base(strings.TrimSpace(line)); strings.HasSuffix(name, ".service") {
+			return name
+		}
+	}
+	return ""
+}
+
+// unitFault turns what systemd answers about a unit into that unit's failure;
+// other errors stay what they are.
+func unitFault(err error) error {
+	var answer dbus.Error
+	if errors.As(err, &answer) && strings.HasPrefix(answer.Name, "org.freedesktop.systemd1.") {
+		return apply.Unitf("%s", answer.Error())
+	}
+	return err
+}

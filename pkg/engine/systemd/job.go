@@ -1,0 +1,160 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/unitstamp/unitstamp/pkg/apply"
+)
+
+// jobPoll is how often a job that has not ended is looked at, in case that its
+// end was missed, as when the bus was restarted.
+const jobPoll = time.Second
+
+// A job is something that systemd is asked to do with a unit.
+type job struct {
+	unit  string
+	blame string // the unit of the step that it is done for
+	do    func(*systemd.Conn, context.Context, string, string, chan<- string) (int, error)
+	along bool // the unit is another one than the step is about
+}
+
+var (
+	startUnit   = (*systemd.Conn).StartUnitContext
+	stopUnit    = (*systemd.Conn).StopUnitContext
+	restartUnit = (*systemd.Conn).RestartUnitContext
+	reloadUnit  = (*systemd.Conn).ReloadUnitContext
+)
+
+// run asks for all jobs, so that systemd orders them, and waits for their
+// results. Failures are noted with the step that each is for.
+func (c *changer) run(ctx context.Context, jobs []job) {
+	if c.limits.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.limits.Timeout)
+		defer cancel()
+	}
+	results := make([]chan string, len(jobs))
+	for i, j := range jobs {
+		// buffered, so that a result nobody waits for any more blocks nothing
+		results[i] = make(chan string, 1)
+		if _, err := j.do(c.conn, ctx, j.unit, "replace", results[i]); err != nil {
+			results[i] = nil
+			c.blame(j, unitFault(err))
+		}
+	}
+	for i, j := range jobs {
+		if results[i] == nil {
+			continue
+		}
+		if err := c.wait(ctx, j, results[i]); err != nil {
+			c.blame(j, err)
+		}
+	}
+}
+
+func (c *changer) blame(j job, err error) {
+	if j.along || j.unit != j.blame {
+		err = fmt.Errorf("%s: %w", j.unit, err)
+	}
+	c.fail(j.blame, err)
+}
+
+// wait returns when a job has ended, with the reason if it did not end well.
+func (c *changer) wait(ctx context.Context, j job, result <-chan string) error {
+	poll := time.NewTicker(jobPoll)
+	defer poll.Stop()
+	idle := 0
+	for {
+		select {
+		case word := <-result:
+			return c.result(ctx, j.unit, word)
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return apply.Unitf("not done within %v", c.limits.Timeout)
+			}
+			return ctx.Err()
+		case <-poll.C:
+			if !c.conn.Connected() {
+				return errors.New("the connection to the bus was lost")
+			}
+			p, err := c.properties(ctx, c.conn, j.unit)
+			if err != nil {
+				return err
+			}
+			if p.job() != 0 {
+				idle = 0
+			} else if idle++; idle > 2 {
+				return c.byState(p)
+			}
+		}
+	}
+}
+
+// byState judges a job whose result was missed.
+func (c *changer) byState(p properties) error {
+	if p.text("ActiveState") == "failed" {
+		return apply.Unitf("%s", died(p))
+	}
+	return nil
+}
+
+// result turns systemd's word for the end of a job into an error, nil if it is
+// a good one.
+func (c *changer) result(ctx context.Context, unit, word string) error {
+	switch word {
+	case "done", "skipped":
+		return nil
+	case "dependency":
+		return apply.Unitf("a unit that it needs did not start")
+	case "canceled":
+		return apply.Unitf("its job was cancelled by another one")
+	}
+	p, err := c.properties(ctx, c.conn, unit)
+	if err != nil {
+		return apply.Unitf("job %s", word)
+	}
+	return apply.Unitf("job %s, %s", word, died(p))
+}
+
+// settled is a unit's properties once no job is under way for it.
+func (c *changer) settled(ctx context.Context, unit string) (properties, error) {
+	if c.limits.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.limits.Timeout)
+		defer cancel()
+	}
+	for {
+		p, err := c.properties(ctx, c.conn, unit)
+		if err != nil || p.job() == 0 {
+			return p, unitFault(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, apply.Unitf("%s: its job did not end", unit)
+		case <-time.After(watchPoll):
+		}
+	}
+}
+
+// died says in what state a unit is, and how its program ended.
+func died(p properties) string {
+	text := p.text("ActiveState") + "/" + p.text("SubState")
+	if result := p.text("Result"); result != "" && result != "success" {
+		text += ", " + result
+	}
+	code, _ := p["ExecMainCode"].(int32)
+	status, _ := p["ExecMainStatus"].(int32)
+	const exited, killed, dumped = 1, 2, 3 // CLD_EXITED, CLD_KILLED, CLD_DUMPED
+	switch {
+	case code == exited && status != 0:
+		text += fmt.Sprintf(", exit status %d", status)
+	case code == killed, code == dumped:
+		text += fmt.Sprintf(", signal %d", status)
+	}
+	return text
+}
