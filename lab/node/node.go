@@ -42,7 +42,12 @@ const (
 // A Node is a running disposable machine. Its methods may be called from
 // several goroutines.
 type Node struct {
-	t       testing.TB
+	t testing.TB
+	*machine
+}
+
+// machine is what runs, whoever looks at it.
+type machine struct {
 	pid     int // of the node's PID 1, as the machine underneath counts
 	outer   *exec.Cmd
 	exited  chan struct{}
@@ -55,7 +60,7 @@ type Node struct {
 // by then, the node's console is logged.
 func Boot(t testing.TB) *Node {
 	t.Helper()
-	n := &Node{t: t, exited: make(chan struct{})}
+	n := &Node{t, &machine{exited: make(chan struct{})}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("console of the node:\n%s", n.console.String())
@@ -159,13 +164,16 @@ func (n *Node) halt() error {
 	return removeCgroup(n.group)
 }
 
+// For is the same node for a subtest: what fails, fails there.
+func (n *Node) For(t testing.TB) *Node { return &Node{t, n.machine} }
+
 // PID is the process id of the node's PID 1 as this machine counts.
 func (n *Node) PID() int { return n.pid }
 
 // Command prepares a command that runs inside the node as root, in its root
 // directory. Cancelling ctx kills it.
 func (n *Node) Command(ctx context.Context, args ...string) *exec.Cmd {
-	enter := append([]string{"--target", strconv.Itoa(n.pid), "--all", "--wd=/", "--",
+	enter := append([]string{"--target", strconv.Itoa(n.pid), "--all", "--",
 		"setpriv", "--inh-caps=-all", "--bounding-set=" + forbidden, "--",
 		"env", "-i", "PATH=" + searchPath, "HOME=/root", "LC_ALL=C.UTF-8"}, args...)
 	cmd := exec.CommandContext(ctx, "nsenter", enter...)
