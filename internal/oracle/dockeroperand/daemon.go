@@ -68,7 +68,7 @@ func (d *daemon) answer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 	case path == "/info":
 		refuse(w, http.StatusOK, map[string]string{"IndexServerAddress": "https://index.docker.io/v1/"})
-	case r.Method == http.MethodPost && path == "/containers/create":
+	case r.Method == http.MethodPost && (path == "/containers/create" || path == "/libpod/containers/create"):
 		var config struct {
 			Image string
 			Cmd   []string
@@ -78,7 +78,7 @@ func (d *daemon) answer(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		d.note(Request{Verb: "create", Image: config.Image, Cmd: config.Cmd})
-		refuse(w, http.StatusInternalServerError, map[string]string{"message": recorded})
+		refuse(w, http.StatusInternalServerError, map[string]string{"message": recorded, "cause": recorded})
 	case r.Method == http.MethodPost && path == "/images/create":
 		query := r.URL.Query()
 		d.note(Request{Verb: "pull", Image: joinReference(query.Get("fromImage"), query.Get("tag"))})

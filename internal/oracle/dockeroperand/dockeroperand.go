@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -200,14 +201,15 @@ func (s *session) ask(ctx context.Context, args []string) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
-		if !repaired {
+		if repaired == nil {
 			if said == "" {
 				said = strings.TrimSpace(string(outcome.Stdout))
 			}
 			return Answer{Refusal: said}, nil
 		}
+		argv = repaired
 	}
-	return Answer{}, errors.New("the client still misses files")
+	return Answer{Refusal: "the client wants a file both to be and not to be"}, nil
 }
 
 var (
@@ -218,21 +220,43 @@ var (
 )
 
 // repair makes the world fit for the command line, judging by the client's
-// complaint alone, and tells whether a second try is worth while.
-func (s *session) repair(said string, argv []string) (bool, error) {
+// complaint alone. It returns the command line for a second try, or nil if there
+// is nothing to repair.
+func (s *session) repair(said string, argv []string) ([]string, error) {
+	retry := func(repaired bool, err error) ([]string, error) {
+		if err != nil || !repaired {
+			return nil, err
+		}
+		return argv, nil
+	}
 	if found := missing.FindStringSubmatch(said); found != nil {
-		return s.provide(found[1])
+		return retry(s.provide(found[1]))
 	}
 	if found := leftOver.FindStringSubmatch(said); found != nil {
-		return true, os.Remove(s.root.Path(s.absolute(strings.TrimSpace(found[1]))))
+		return retry(true, os.Remove(s.root.Path(s.absolute(strings.TrimSpace(found[1])))))
+	}
+	if strings.Contains(said, aliasNeedsNetwork) {
+		return withNetwork(argv), nil
 	}
 	if found := noDaemon.FindStringSubmatch(said); found != nil {
-		return s.redirect(found[1], argv)
+		return retry(s.redirect(found[1], argv))
 	}
 	if found := noRoute.FindStringSubmatch(said); found != nil {
-		return s.redirect("tcp://"+found[1], argv)
+		return retry(s.redirect("tcp://"+found[1], argv))
 	}
-	return false, nil
+	return nil, nil
+}
+
+// aliasNeedsNetwork is what docker says of `--net-alias` without `--net`, which older
+// versions took.
+const aliasNeedsNetwork = "network-scoped aliases are only supported for user-defined networks"
+
+func withNetwork(argv []string) []string {
+	verb := slices.IndexFunc(argv, func(word string) bool { return word == "run" || word == "create" })
+	if verb < 0 || slices.Contains(argv, "--net=oracle") {
+		return nil
+	}
+	return slices.Insert(slices.Clone(argv), verb+1, "--net=oracle")
 }
 
 func (s *session) absolute(path string) string {
