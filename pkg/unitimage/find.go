@@ -1,0 +1,376 @@
+// Package unitimage finds every image reference of a unit file: in the command
+// lines of container clients, directly, behind wrappers and in shell scripts, and
+// in the Image= of Quadlet files. Each reference knows what it says, as far as the
+// unit tells, and where it would have to be edited to say something else.
+package unitimage
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/containerrun"
+	"github.com/unitstamp/unitstamp/pkg/execline"
+	"github.com/unitstamp/unitstamp/pkg/imageref"
+	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/unitfile"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
+)
+
+// Found is what a unit says about images.
+type Found struct {
+	// References are in the order of the file.
+	References []Reference
+	// Doubts are the commands whose image cannot be told, and why.
+	Doubts []Doubt
+	// Refusal is the first reason for which systemd refuses the unit, or nil.
+	Refusal *Doubt
+	// OpenEnvironment tells that EnvironmentFile= or PassEnvironment= may set or
+	// override the unit's variables.
+	OpenEnvironment bool
+}
+
+// A Doubt is a place where nothing can be said for sure.
+type Doubt struct {
+	Section, Key, Command string
+	Span                  source.Span
+	Rule                  string
+	Message               string
+	Hint                  string
+	// Mentions are the repositories that words of the command may name, in full
+	// form: what the doubt may be about.
+	Mentions []string
+}
+
+// execKeys are the settings that hold command lines, by section.
+var execKeys = map[string][]string{
+	"Service": {"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop", "ExecStopPost"},
+	"Socket":  {"ExecStartPre", "ExecStartPost", "ExecStopPre", "ExecStopPost"},
+}
+
+// quadletSections hold Image= in Quadlet files.
+var quadletSections = []string{"Container", "Image", "Volume"}
+
+// IsExec reports whether an assignment holds command lines that systemd runs.
+func IsExec(it *unitfile.Item) bool {
+	return it.Kind == unitfile.Assignment && slices.Contains(execKeys[it.Section], it.Key)
+}
+
+// Find looks through a unit file. name is the unit's name, for specifiers.
+func Find(doc *unitfile.Document, name unitname.Name) *Found {
+	f := finder{name: name, found: &Found{}, environments: map[string]environment{}, doc: doc}
+	for it := range doc.Assignments {
+		f.item = it
+		switch {
+		case IsExec(it):
+			f.execLine()
+		case name.Quadlet() && it.Key == "Image" && slices.Contains(quadletSections, it.Section):
+			f.quadlet()
+		}
+	}
+	return f.found
+}
+
+// finder walks one file.
+type finder struct {
+	doc          *unitfile.Document
+	name         unitname.Name
+	environments map[string]environment // by section
+	found        *Found
+
+	item  *unitfile.Item // the assignment being read
+	depth int            // of scripts inside scripts
+}
+
+// environment reads a section's variables once.
+func (f *finder) environment(section string) environment {
+	env, ok := f.environments[section]
+	if !ok {
+		env = readEnvironment(f.doc, section, f.name)
+		f.environments[section] = env
+		f.found.OpenEnvironment = f.found.OpenEnvironment || env.open
+	}
+	return env
+}
+
+// execLine reads the commands of one Exec*= assignment.
+func (f *finder) execLine() {
+	value := f.item.Value
+	line := execline.Parse(value.Text)
+	for i := range line.Commands {
+		f.command(&line.Commands[i])
+	}
+	if p := line.Problem; p != nil {
+		span := source.Span{Start: value.Offset(p.Start), End: value.Offset(p.End)}
+		f.refuse(p.Fatal, Doubt{Span: span, Rule: p.Rule, Message: p.Message, Hint: p.Hint, Mentions: mentions(strings.Fields(value.Text))})
+	}
+}
+
+// refuse notes why systemd refuses the unit, or drops the command.
+func (f *finder) refuse(fatal bool, d Doubt) {
+	d.Section, d.Key = f.item.Section, f.item.Key
+	if !fatal {
+		d.Message += ": systemd drops the command"
+		f.found.Doubts = append(f.found.Doubts, d)
+		return
+	}
+	if f.found.Refusal == nil {
+		d.Message += ": systemd refuses the unit"
+		f.found.Refusal = &d
+	}
+}
+
+// command reads one command: words, then specifiers, then variables, in systemd's
+// order.
+func (f *finder) command(c *execline.Command) {
+	if !mayHoldImage(c.Words) {
+		f.checkSpecifiers(c)
+		return
+	}
+	env := environment{}
+	if c.ExpandsVariables() {
+		env = f.environment(f.item.Section)
+	}
+	var args []argument
+	for i, w := range c.Words {
+		raw := wordText(f.item.Value, w)
+		expanded, specifiers, bad := expandSpecifiers(raw, f.name)
+		if bad >= 0 {
+			f.badSpecifier(c, raw, bad)
+			return
+		}
+		list := []argument{{text: expanded, specifiers: specifiers}}
+		if i > 0 && c.ExpandsVariables() { // the path is never expanded
+			list = expandVariables(expanded, specifiers, env)
+		}
+		for _, a := range list {
+			a.site = f.wordSpan(w)
+			if len(raw.s) > 0 {
+				a.site = raw.site(0, len(raw.s))
+			}
+			args = append(args, a)
+		}
+	}
+	f.commandLine(args, env)
+}
+
+// mayHoldImage is a quick look: a command that holds neither the name of a client
+// nor a variable needs no closer one.
+func mayHoldImage(words []execline.Word) bool {
+	for _, w := range words {
+		for _, client := range []string{"docker", "podman", "nerdctl", "rkt", "$", "%"} {
+			if strings.Contains(w.Text, client) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkSpecifiers looks for specifiers that make systemd refuse the unit.
+func (f *finder) checkSpecifiers(c *execline.Command) {
+	for _, w := range c.Words {
+		if strings.IndexByte(w.Text, '%') < 0 {
+			continue
+		}
+		raw := wordText(f.item.Value, w)
+		if _, _, bad := expandSpecifiers(raw, f.name); bad >= 0 {
+			f.badSpecifier(c, raw, bad)
+			return
+		}
+	}
+}
+
+func (f *finder) badSpecifier(c *execline.Command, raw text, at int) {
+	specifier := raw.s[at : at+2]
+	f.refuse(!c.IgnoresFailure(), Doubt{
+		Span: raw.site(at, at+2), Rule: "specifier",
+		Message: "unknown specifier " + strconv.Quote(specifier), Hint: "a '%' that is meant as such is written %%",
+	})
+}
+
+// commandLine follows wrappers to a container client or to a shell's script.
+func (f *finder) commandLine(args []argument, env environment) {
+	line := toArgs(args)
+	target := containerrun.Unwrap(line)
+	switch {
+	case target.Issue != nil:
+		if seemsContainer(line) {
+			f.issue(args, 0, target.Issue, "")
+		}
+	case target.Script >= 0:
+		f.script(args[target.Script].text, target.Shell, env)
+	case target.Program >= 0:
+		f.invocation(args, target.Program, line)
+	case len(line) > 0 && seemsContainer(line[1:]):
+		f.doubt(args, 0, "", "unknown-program", "the program is a variable whose value the unit does not set", "write the client's path, such as /usr/bin/docker")
+	}
+}
+
+// seemsContainer reports whether a command line that cannot be followed looks
+// like one that names an image.
+func seemsContainer(line []containerrun.Arg) bool {
+	for _, a := range line {
+		switch a.Text {
+		case "run", "create", "pull":
+			return true
+		}
+		if strings.Contains(a.Text, " run ") || strings.Contains(a.Text, " pull ") || strings.Contains(a.Text, " create ") {
+			return true
+		}
+	}
+	return false
+}
+
+func toArgs(args []argument) []containerrun.Arg {
+	line := make([]containerrun.Arg, len(args))
+	for i, a := range args {
+		line[i] = containerrun.Arg{Text: a.text.s, Splits: a.splits, Open: a.text.beginsUnknown()}
+	}
+	return line
+}
+
+// invocation reads the call of a container client that begins at an index.
+func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
+	inv, ok := containerrun.Parse(line[at:])
+	if !ok {
+		return
+	}
+	if inv.Issue != nil {
+		f.issue(args, at, inv.Issue, inv.Command())
+		return
+	}
+	args = args[at:]
+	if splice, ok := f.imageSplice(args, inv); ok {
+		r := f.reference(args[splice], inv.Command())
+		r.Kind, r.Resolved, r.Repository, r.Tag, r.Digest = Unresolved, "", "", "", ""
+		f.found.References = append(f.found.References, r)
+		if inv.Images != nil { // the words after it are the container's, or one is the image
+			f.doubt(args[splice:], 0, inv.Command(), "undecidable-operand",
+				strconv.Quote(f.written(args[splice].site))+" may be the image or options before it", "write ${NAME} for a variable that is one word")
+		}
+		return
+	}
+	for _, i := range inv.Images {
+		r := f.reference(args[i], inv.Command())
+		r.AllTags = inv.AllTags
+		for _, s := range inv.Splices {
+			if s < i {
+				r.Splices = append(r.Splices, Splice{f.written(args[s].site), args[s].site})
+			}
+		}
+		f.found.References = append(f.found.References, r)
+	}
+}
+
+// imageSplice finds a variable of any number of words that stands for the image:
+// one that is the last word before nothing, or whose name says so.
+func (f *finder) imageSplice(args []argument, inv containerrun.Invocation) (int, bool) {
+	for _, s := range inv.Splices {
+		name := strings.ToUpper(args[s].text.s)
+		last := s == len(args)-1
+		optionValue := slices.ContainsFunc(inv.Options, func(o containerrun.Option) bool { return o.ValueArg == s })
+		if optionValue {
+			continue
+		}
+		if last && len(inv.Images) == 0 || strings.Contains(name, "IMAGE") || strings.Contains(name, "IMG") {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
+// quadlet reads an Image= of a Quadlet file.
+func (f *finder) quadlet() {
+	v := f.item.Value
+	if v.Text == "" || strings.HasSuffix(v.Text, ".image") || strings.HasSuffix(v.Text, ".build") {
+		return // nothing, or another unit
+	}
+	var b builder
+	appendValue(&b, v, 0, len(v.Text))
+	raw := b.text()
+	expanded, specifiers, bad := expandSpecifiers(raw, f.name)
+	if bad >= 0 {
+		expanded = raw
+	}
+	var a argument
+	// Quadlet hands the value on as one word of a command line.
+	if list := expandVariables(expanded, specifiers, f.environment("Service")); len(list) == 1 {
+		a = list[0]
+	} else {
+		a = argument{text: unknownText(raw), variables: true}
+	}
+	a.site = raw.site(0, len(raw.s))
+	f.found.References = append(f.found.References, f.reference(a, "quadlet"))
+}
+
+// reference makes a Reference of an operand.
+func (f *finder) reference(a argument, command string) Reference {
+	written := f.written(a.site)
+	a.variables = a.variables || a.text.substituted()
+	whole := execline.Variables(written)
+	r := Reference{
+		Section: f.item.Section, Key: f.item.Key, Command: command,
+		Span: a.site, Written: written, Variable: a.variables,
+		target: a.text, wholeVariable: len(whole) == 1 && whole[0].Splits,
+	}
+	r.resolve(a)
+	return r
+}
+
+// written is what stands in the file.
+func (f *finder) written(site source.Span) string { return string(site.Of(f.doc.File.Bytes)) }
+
+// wordSpan is where a word stands, quotes included.
+func (f *finder) wordSpan(w execline.Word) source.Span {
+	start := f.item.Value.Offset(w.Start)
+	if w.End == w.Start {
+		return source.Span{Start: start, End: start}
+	}
+	return source.Span{Start: start, End: f.item.Value.Offset(w.End-1) + 1}
+}
+
+// issue turns what the option parser could not get past into a doubt.
+func (f *finder) issue(args []argument, at int, issue *containerrun.Issue, command string) {
+	word := args[at+issue.Arg]
+	rule, message, hint := describeIssue(issue, word.text.s)
+	span := word.site
+	if issue.Kind == containerrun.TypographicDash {
+		if i := strings.Index(word.text.s, issue.Text); i >= 0 {
+			if s, ok := word.text.verbatim(i, i+len(issue.Text)); ok {
+				span = s
+			}
+		}
+	}
+	f.found.Doubts = append(f.found.Doubts, Doubt{
+		Section: f.item.Section, Key: f.item.Key, Command: command, Span: span,
+		Rule: rule, Message: message, Hint: hint, Mentions: mentions(texts(args[at:])),
+	})
+}
+
+// doubt notes that nothing can be said of a command.
+func (f *finder) doubt(args []argument, at int, command, rule, message, hint string) {
+	f.found.Doubts = append(f.found.Doubts, Doubt{
+		Section: f.item.Section, Key: f.item.Key, Command: command, Span: args[at].site,
+		Rule: rule, Message: message, Hint: hint, Mentions: mentions(texts(args)),
+	})
+}
+
+func texts(args []argument) []string {
+	list := make([]string, len(args))
+	for i, a := range args {
+		list[i] = a.text.s
+	}
+	return list
+}
+
+// mentions are the repositories that words may name.
+func mentions(words []string) []string {
+	var list []string
+	for _, w := range words {
+		if r, err := imageref.Parse(strings.Trim(w, `"';`)); err == nil && !slices.Contains(list, r.Repository) {
+			list = append(list, r.Repository)
+		}
+	}
+	return list
+}
