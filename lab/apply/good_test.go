@@ -9,6 +9,7 @@ import (
 
 // TestWhatComesUp has the kinds of units that do as they should.
 func TestWhatComesUp(t *testing.T) {
+	t.Parallel()
 	shared := machine(t)
 
 	inCase(t, shared, "simple", func(r *rig) {

@@ -8,6 +8,7 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,15 +22,37 @@ import (
 
 const unitDir = "/etc/systemd/system"
 
-// machine boots one node for a test's cases and puts the program into it.
-func machine(t *testing.T) *node.Node {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "confapply")
+// binary is the program, built once for all tests of a run.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "confapply-lab-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	binary = filepath.Join(folder, "confapply")
 	build := exec.Command("go", "build", "-o", binary, "github.com/unitstamp/unitstamp/cmd/confapply")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		return 1
 	}
+	// the cases wait far more than they compute
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// machine boots a node for a test's cases, with the program on it.
+func machine(t *testing.T) *node.Node {
+	t.Helper()
 	n := node.Boot(t)
 	n.Copy(binary, "/usr/local/bin/confapply")
 	return n

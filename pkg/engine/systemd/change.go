@@ -70,7 +70,7 @@ func (c *changer) stop(ctx context.Context) {
 	var triggers, units []job
 	for _, s := range c.group {
 		for _, trigger := range s.Triggers {
-			triggers = append(triggers, job{unit: trigger, blame: s.Unit, do: stopUnit})
+			triggers = append(triggers, job{unit: trigger, blame: s.Unit, do: stopUnit, stop: true})
 			c.along[trigger] = s.Unit
 		}
 		for _, target := range s.Targets {
@@ -84,7 +84,7 @@ func (c *changer) stop(ctx context.Context) {
 			if s.Effect != plan.DoStop {
 				c.noteDependents(ctx, s.Unit, target)
 			}
-			j := job{unit: target, blame: s.Unit, do: stopUnit}
+			j := job{unit: target, blame: s.Unit, do: stopUnit, stop: true}
 			if !isTrigger(target) {
 				units = append(units, j)
 				continue
@@ -110,7 +110,7 @@ func (c *changer) stopServices(ctx context.Context, s *plan.Step, socket string)
 	var jobs []job
 	for _, service := range p.list("Triggers") {
 		if q, err := c.properties(ctx, c.conn, service); err == nil && q.up() {
-			jobs = append(jobs, job{unit: service, blame: s.Unit, do: stopUnit})
+			jobs = append(jobs, job{unit: service, blame: s.Unit, do: stopUnit, stop: true})
 			if s.Action != plan.Delete {
 				c.along[service] = s.Unit
 			}
@@ -277,7 +277,7 @@ func (c *changer) restore(ctx context.Context) {
 		case err != nil:
 			c.fail(blame, err)
 		case !p.up() && p.text("LoadState") == "loaded":
-			jobs = append(jobs, job{unit: name, blame: blame, do: startUnit, along: true})
+			jobs = append(jobs, job{unit: name, blame: blame, do: startUnit})
 		}
 	}
 	slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.unit, b.unit) })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
 )
@@ -20,7 +21,7 @@ type job struct {
 	unit  string
 	blame string // the unit of the step that it is done for
 	do    func(*systemd.Conn, context.Context, string, string, chan<- string) (int, error)
-	along bool // the unit is another one than the step is about
+	stop  bool // a unit that is not loaded is as good as stopped
 }
 
 var (
@@ -44,6 +45,9 @@ func (c *changer) run(ctx context.Context, jobs []job) {
 		results[i] = make(chan string, 1)
 		if _, err := j.do(c.conn, ctx, j.unit, "replace", results[i]); err != nil {
 			results[i] = nil
+			if j.stop && isNoSuchUnit(err) {
+				continue
+			}
 			c.blame(j, unitFault(err))
 		}
 	}
@@ -57,8 +61,14 @@ func (c *changer) run(ctx context.Context, jobs []job) {
 	}
 }
 
+// isNoSuchUnit tells that systemd has no such unit loaded.
+func isNoSuchUnit(err error) bool {
+	var answer dbus.Error
+	return errors.As(err, &answer) && answer.Name == "org.freedesktop.systemd1.NoSuchUnit"
+}
+
 func (c *changer) blame(j job, err error) {
-	if j.along || j.unit != j.blame {
+	if j.unit != j.blame {
 		err = fmt.Errorf("%s: %w", j.unit, err)
 	}
 	c.fail(j.blame, err)
