@@ -43,7 +43,58 @@ func (j *Judge) Pairs(ctx context.Context, units []systemdwords.Unit, verdicts [
 	for i := range units {
 		pairs = append(pairs, pairsOf(i, units[i].Source, verdicts[i].Images, byRepository[i], byTag[i])...)
 	}
-	return pairs, nil
+	return pairs, j.confirm(ctx, units, verdicts, pairs)
+}
+
+// confirm asks about the stamped text of every pair and takes back what it says
+// of those that come out wrong: places may get in each other's way.
+func (j *Judge) confirm(ctx context.Context, units []systemdwords.Unit, verdicts []Verdict, pairs []Pair) error {
+	const tag = "zq-confirm"
+	var stamped []systemdwords.Unit
+	var which []int
+	for i, pair := range pairs {
+		if pair.Unknown == "" {
+			unit := units[pair.Unit]
+			unit.Source = pair.Stamped(unit.Source, tag)
+			stamped = append(stamped, unit)
+			which = append(which, i)
+		}
+	}
+	after, err := j.Images(ctx, stamped)
+	if err != nil {
+		return err
+	}
+	for k, i := range which {
+		want := StampedOperands(verdicts[pairs[i].Unit].Images, pairs[i].Repository, tag)
+		if !slices.Equal(Operands(after[k].Images), want) {
+			pairs[i].Unknown = "no set of places is right for all commands at once"
+		}
+	}
+	return nil
+}
+
+// Operands are the operands of the images, empty where unknown.
+func Operands(images []Image) []string {
+	var list []string
+	for _, image := range images {
+		list = append(list, image.Operand)
+	}
+	return list
+}
+
+// StampedOperands are the operands that the images must have once the
+// repository, in any spelling, carries the tag.
+func StampedOperands(images []Image, repository, tag string) []string {
+	var list []string
+	for _, image := range images {
+		name, _ := Split(image.Operand)
+		if image.Operand != "" && Normal(name) == Normal(repository) {
+			list = append(list, name+":"+tag)
+		} else {
+			list = append(list, image.Operand)
+		}
+	}
+	return list
 }
 
 // probe is one unit with marks, and what became of its images.
@@ -275,7 +326,8 @@ func placeOf(source []byte, operand string, marks []mark, marked string) (Place,
 			return Place{}, "the repository is put together from several places"
 		}
 		// A pull without a tag is sent as `:latest`.
-		if literal != suffix && !(literal == "" && suffix == ":latest") && !digestBesideTag(literal, suffix) {
+		bare := literal == "" && suffix == ":latest" && !strings.HasPrefix(string(source[m.end:]), ":")
+		if literal != suffix && !bare && !digestBesideTag(literal, suffix) {
 			return Place{}, tagElsewhere
 		}
 		return Place{Start: m.start, End: m.end + len(literal), Keep: written + ":"}, ""

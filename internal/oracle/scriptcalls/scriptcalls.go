@@ -34,7 +34,8 @@ type Script struct {
 
 // Trace runs every script, on at most workers sandboxes at a time, and returns
 // the command lines of container tools that it ran, first with stand-ins that
-// succeed, then with stand-ins that fail. The tool is named by its base name.
+// succeed, then with stand-ins that fail. The tool is named by its base name. Of equal
+// command lines only the first is kept: how often a loop goes round is chance.
 func Trace(ctx context.Context, workers int, scripts []Script) ([][][]string, error) {
 	template, err := toolbox()
 	if err != nil {
@@ -57,7 +58,7 @@ func Trace(ctx context.Context, workers int, scripts []Script) ([][][]string, er
 						failures[w] = fmt.Errorf("run %q: %w", scripts[i].Argv, err)
 						break
 					}
-					calls[i] = append(calls[i], seen...)
+					calls[i] = appendNew(calls[i], seen)
 				}
 			}
 		})
@@ -71,6 +72,15 @@ func Trace(ctx context.Context, workers int, scripts []Script) ([][][]string, er
 		return nil, err
 	}
 	return calls, nil
+}
+
+func appendNew(calls, more [][]string) [][]string {
+	for _, call := range more {
+		if !slices.ContainsFunc(calls, func(known []string) bool { return slices.Equal(known, call) }) {
+			calls = append(calls, call)
+		}
+	}
+	return calls
 }
 
 const (
