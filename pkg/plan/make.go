@@ -126,7 +126,7 @@ func (m *maker) step(name string) *Step {
 func (m *maker) finish(s *Step, want Unit, wanted bool) {
 	if m.isSelf(s.Unit) && s.Effect != DoNothing && s.Effect != DoStart {
 		if s.Action == Delete {
-			s.Action, s.Changes, s.Effect, s.Targets = None, nil, DoNothing, nil
+			s.Action, s.Changes, s.Effect, s.Targets, s.Disable = None, nil, DoNothing, nil, false
 			s.Reason = "this run is part of it: it is never deleted by itself"
 			return
 		}
@@ -311,6 +311,11 @@ func (m *maker) keep(s *Step, want Unit) {
 		m.update(s, want, drifted, same)
 	case entry.Pending:
 		m.resume(s, want)
+	case !same:
+		// What the earlier files were is not known any more, so whether the
+		// running unit is this one is not either.
+		s.Action, s.Reason = Update, "its files are as wanted, but not by an earlier run"
+		m.affect(s, change{effect: DoRestart}, !want.Partial())
 	default:
 		m.check(s, want)
 	}
@@ -348,12 +353,19 @@ func (m *maker) update(s *Step, want Unit, drifted []string, same bool) {
 	if s.Before.Pending {
 		s.Reason += ", an earlier run was cut off"
 	}
-	s.Enable = c.install && after.has("Install")
-	s.Disable = c.install && !after.has("Install")
+	m.install(s, c, after)
 	m.affect(s, c, !want.Partial())
 	if s.Effect == DoReload {
 		s.Action = Reload
 	}
+}
+
+// install settles whether the unit is enabled or disabled. A new unit that has
+// no [Install] section is neither.
+func (m *maker) install(s *Step, c change, after settings) {
+	s.Enable = c.install && after.has("Install")
+	_, main := m.base(s)[s.Unit]
+	s.Disable = c.install && !after.has("Install") && main
 }
 
 // resume decides about a unit whose files are as wanted, written by a run that
@@ -367,8 +379,7 @@ func (m *maker) resume(s *Step, want Unit) {
 		s.Fresh = true
 		c = change{effect: DoRestart, install: true}
 	}
-	s.Enable = c.install && after.has("Install")
-	s.Disable = c.install && !after.has("Install")
+	m.install(s, c, after)
 	m.affect(s, c, !want.Partial())
 	s.Action, s.Reason = Restart, "an earlier run was cut off before it had seen the unit up"
 	switch s.Effect {
