@@ -119,11 +119,11 @@ func TestSnippet(t *testing.T) {
 
 func TestMaskSecrets(t *testing.T) {
 	for in, want := range map[string]string{
-		`ExecStart=/usr/bin/docker run x`:         `ExecStart=/usr/bin/docker run x`,
+		`ExecStart=/usr/bin/docker run x`:          `ExecStart=/usr/bin/docker run x`,
 		`ExecStart=docker run -eA=b --env C="d e"`: `ExecStart=docker run -eA=* --env C=*****`,
-		`Environment=A=b "C=d e"`:                 `Environment=A=* "C=***"`,
-		`  -e A=b \`:                              `  -e A=* \`,
-		`https://user:pw@example.com/x`:           `https://*******@example.com/x`,
+		`Environment=A=b "C=d e"`:                  `Environment=A=* "C=***"`,
+		`  -e A=b \`:                               `  -e A=* \`,
+		`https://user:pw@example.com/x`:            `https://*******@example.com/x`,
 	} {
 		if got := MaskSecrets(in); got != want || len(got) != len(in) {
 			t.Errorf("MaskSecrets(%s) = %s, want %s", in, got, want)

@@ -141,12 +141,14 @@ func (p *Printer) Finding(found diag.Finding, f *source.File) {
 
 func formatFinding(found diag.Finding, colour bool) string {
 	severity := map[diag.Severity]style{diag.Error: red, diag.Warning: yellow, diag.Info: blue}[found.Severity]
-	place := found.File
-	if found.Line > 0 {
-		place = fmt.Sprintf("%s:%d:%d", found.File, found.Line, found.Column)
+	text := fmt.Sprintf("%s: %s [%s]", paint(colour, severity, found.Severity.String()), found.Message, found.Rule)
+	switch {
+	case found.File == "": // about no one file
+		return text
+	case found.Line == 0:
+		return paint(colour, bold, found.File) + ": " + text
 	}
-	return fmt.Sprintf("%s: %s: %s [%s]", paint(colour, bold, place),
-		paint(colour, severity, found.Severity.String()), found.Message, found.Rule)
+	return paint(colour, bold, fmt.Sprintf("%s:%d:%d", found.File, found.Line, found.Column)) + ": " + text
 }
 
 // snippetWidth is how much of a line a snippet shows, in bytes.

@@ -6,7 +6,7 @@ import (
 )
 
 // args makes a command line of words separated by blanks. $X is a word of unknown
-// number, ${X}… one of unknown beginning, '' the empty word.
+// number, ${X}… one of unknown beginning, ” the empty word.
 func args(line string) []Arg {
 	var list []Arg
 	for _, word := range strings.Fields(line) {

@@ -23,6 +23,9 @@ type Found struct {
 	References []Reference
 	// Doubts are the commands whose image cannot be told, and why.
 	Doubts []Doubt
+	// Names are the places where the value of a variable names a container, which a
+	// tag would spoil.
+	Names []Use
 	// Refusal is the first reason for which systemd refuses the unit, or nil.
 	Refusal *Doubt
 	// OpenEnvironment tells that EnvironmentFile= or PassEnvironment= may set or
@@ -234,6 +237,7 @@ func toArgs(args []argument) []containerrun.Arg {
 func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 	inv, ok := containerrun.Parse(line[at:])
 	if !ok {
+		f.containerNames(args[at:])
 		return
 	}
 	if inv.Issue != nil {
@@ -241,6 +245,7 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 		return
 	}
 	args = args[at:]
+	f.optionNames(args, inv)
 	if splice, ok := f.imageSplice(args, inv); ok {
 		r := f.reference(args[splice], inv.Command())
 		r.Kind, r.Resolved, r.Repository, r.Tag, r.Digest = Unresolved, "", "", "", ""
@@ -310,7 +315,7 @@ func (f *finder) reference(a argument, command string) Reference {
 	a.variables = a.variables || a.text.substituted()
 	whole := execline.Variables(written)
 	r := Reference{
-		Section: f.item.Section, Key: f.item.Key, Command: command,
+		Section: f.item.Section, Key: f.item.Key, Command: command, Item: f.item.Span,
 		Span: a.site, Written: written, Variable: a.variables,
 		target: a.text, wholeVariable: len(whole) == 1 && whole[0].Splits,
 	}

@@ -47,6 +47,8 @@ type Reference struct {
 	Variable bool
 	// Shell tells that the operand stands in a shell script.
 	Shell bool
+	// Item is the whole assignment that the operand stands in.
+	Item source.Span
 	// Splices are variables before the operand of which nobody knows how many words
 	// they become.
 	Splices []Splice
@@ -144,6 +146,16 @@ func (r Reference) Edit(tag, digest string, literal bool) (source.Edit, *Obstacl
 	}
 	return source.Edit{}, &Obstacle{"scattered-operand", "the operand " + strconv.Quote(r.Written) + " is put together from quotes, escapes or several lines",
 		"write the image as one plain word on one line"}
+}
+
+// EditOperand makes the edit that writes a tag behind the operand itself, for an
+// operand without tag and digest whose variable must keep its value. It is false
+// where that is not possible.
+func (r Reference) EditOperand(tag, digest string) (source.Edit, bool) {
+	if r.HasSuffix() {
+		return source.Edit{}, false
+	}
+	return r.editWritten(imageref.FormatSuffix(tag, digest))
 }
 
 // checkTag finds tags that must not be overwritten unasked: those that are a

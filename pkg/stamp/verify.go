@@ -1,0 +1,73 @@
+package stamp
+
+import (
+	"bytes"
+	"fmt"
+
+	systemd "github.com/coreos/go-systemd/v22/unit"
+
+	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/unitimage"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
+)
+
+// Verify looks at a stamped file with fresh eyes before it is written: our own
+// reader must find the new tags where they were put, and go-systemd's reader, which
+// shares no code with ours, must see no other setting changed. Where it cannot
+// read a file that systemd can, its word does not count.
+func Verify(o *Outcome, output []byte, name unitname.Name, request Request) error {
+	if len(o.Edits) == 0 {
+		return nil
+	}
+	after := &source.File{Name: o.Source.Name, Bytes: output}
+	var again *Unit
+	if len(o.Changes) > 0 && o.Changes[0].Command == unitimage.EnvFileCommand {
+		again = ReadEnvFile(after)
+	} else {
+		again = Read(after, name)
+		if err := sameOptions(o.Source.Bytes, output, o.Changes); err != nil {
+			return err
+		}
+	}
+	if again.Refused != nil {
+		return fmt.Errorf("the stamped unit cannot be read: %s", again.Refused.Message)
+	}
+	stamped := 0
+	for _, r := range again.Found.References {
+		if request.Target.has(r.Repository) && r.Tag == request.Tag && r.Digest == request.Digest {
+			stamped++
+		}
+	}
+	if stamped < len(o.Changes) {
+		return fmt.Errorf("only %d of %d stamped references are found again", stamped, len(o.Changes))
+	}
+	return nil
+}
+
+// sameOptions compares what go-systemd reads before and after.
+func sameOptions(before, after []byte, changes []Change) error {
+	old, err := systemd.DeserializeOptions(bytes.NewReader(before))
+	if err != nil {
+		return nil
+	}
+	stamped, err := systemd.DeserializeOptions(bytes.NewReader(after))
+	if err != nil {
+		return nil // a longer line may pass its limit of 2048 bytes
+	}
+	if len(old) != len(stamped) {
+		return fmt.Errorf("the stamped unit has %d settings, and had %d", len(stamped), len(old))
+	}
+	differences := 0
+	for i := range old {
+		if old[i].Section != stamped[i].Section || old[i].Name != stamped[i].Name {
+			return fmt.Errorf("setting %s of [%s] became %s of [%s]", old[i].Name, old[i].Section, stamped[i].Name, stamped[i].Section)
+		}
+		if old[i].Value != stamped[i].Value {
+			differences++
+		}
+	}
+	if differences > len(changes) {
+		return fmt.Errorf("%d settings changed for %d references", differences, len(changes))
+	}
+	return nil
+}
