@@ -1,0 +1,60 @@
+package atomicfile
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const canSyncWhole = true
+
+// syncWhole syncs the file systems of the folders, each once.
+func syncWhole(folders []string) error {
+	seen := map[uint64]bool{}
+	for _, dir := range folders {
+		f, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			if device := info.Sys().(*syscall.Stat_t).Dev; !seen[device] {
+				seen[device] = true
+				err = unix.Syncfs(int(f.Fd()))
+			}
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepOwner gives a file the owner and group of another.
+func keepOwner(f *os.File, like os.FileInfo) error {
+	want := like.Sys().(*syscall.Stat_t)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if have := info.Sys().(*syscall.Stat_t); have.Uid == want.Uid && have.Gid == want.Gid {
+		return nil
+	}
+	mode := like.Mode().Perm() | like.Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeSticky)
+	if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
+		return err
+	}
+	return f.Chmod(mode) // chown clears some bits
+}
+
+// exchange swaps two files. Where the file system cannot, the second is replaced
+// and its old bytes are kept under the first name.
+func exchange(a, b string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+	if err == nil || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	return exchangeByLink(a, b)
+}
