@@ -1,0 +1,451 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/diff"
+	cliflags "github.com/urfave/cli/v2"
+
+	"github.com/unitstamp/unitstamp/internal/atomicfile"
+	"github.com/unitstamp/unitstamp/internal/cli"
+	"github.com/unitstamp/unitstamp/pkg/cienv"
+	"github.com/unitstamp/unitstamp/pkg/diag"
+	"github.com/unitstamp/unitstamp/pkg/imageref"
+	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/stamp"
+)
+
+func stampCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "stamp",
+		Usage: "write the build's tag into unit files",
+		Args:  "FILE…",
+		Description: "Prints the stamped unit; -w writes it in place. Without --image, all references without a tag must be " +
+			"to one repository. With any error nothing is written to any file.",
+		Flags: append(cli.BuildFlags(),
+			&cliflags.StringSliceFlag{Name: "image", Usage: "stamp every reference to `REPOSITORY`, whatever its tag; may be repeated"},
+			&cliflags.StringFlag{Name: "digest", Usage: "write repository:tag@`DIGEST`"},
+			&cliflags.BoolFlag{Name: "literal", Usage: "write the tag over a variable or placeholder that stands for it"},
+			&cliflags.StringSliceFlag{Name: "env-file", Usage: "stamp the values of a `FILE` of KEY=value lines too; may be repeated"},
+			&cliflags.BoolFlag{Name: "write", Aliases: []string{"w"}, Usage: "write in place"},
+			&cliflags.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the units into `DIR`"},
+			&cliflags.BoolFlag{Name: "diff", Aliases: []string{"d"}, Usage: "print a unified diff"},
+			&cliflags.BoolFlag{Name: "list", Aliases: []string{"l"}, Usage: "print the names of files that would change"},
+			&cliflags.BoolFlag{Name: "check", Usage: "exit with 1 if anything would change; write nothing"},
+			&cliflags.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "walk through folders"},
+			&cliflags.StringFlag{Name: "stdin-filename", Usage: "the `PATH` to assume for standard input"},
+			&cliflags.BoolFlag{Name: "json", Usage: "print one JSON document"}),
+		Run: runStamp,
+		Failure: func(err error) any {
+			return stampReport{Files: []fileReport{}, Findings: []diag.Finding{}, Error: err.Error()}
+		},
+	}
+}
+
+// stampReport is the document of stamp --json.
+type stampReport struct {
+	Tag      string         `json:"tag"`
+	Files    []fileReport   `json:"files"`
+	Findings []diag.Finding `json:"findings"`
+	Error    string         `json:"error,omitempty"`
+}
+
+type fileReport struct {
+	File    string         `json:"file"`
+	Changed bool           `json:"changed"`
+	Changes []stamp.Change `json:"changes"`
+	Diff    string         `json:"diff,omitempty"`
+}
+
+// stamping is one run of the command.
+type stamping struct {
+	call    *cli.Call
+	inputs  []input
+	request stamp.Request
+	build   cienv.Stamp
+	batch   atomicfile.Batch
+	results []result // in the order of inputs
+	stdin   *source.File
+
+	mu      sync.Mutex // guards summary
+	summary *stamp.Summary
+}
+
+// result is what is kept of one file once it is through: many files must not need
+// much memory.
+type result struct {
+	file     string
+	changes  []stamp.Change
+	edits    int
+	findings []finding
+	output   []byte // kept for standard output only
+	diff     string
+}
+
+// finding is a finding with the file it is about, for its snippet.
+type finding struct {
+	diag.Finding
+	source *source.File
+}
+
+func runStamp(ctx context.Context, call *cli.Call) error {
+	s := &stamping{call: call}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	defer s.batch.Discard()
+	if err := s.choose(ctx); err != nil {
+		return err
+	}
+	s.summary = stamp.NewSummary(s.request.Target)
+	s.results = make([]result, len(s.inputs))
+	if err := s.each(ctx, s.stampOne); err != nil {
+		return err
+	}
+	return s.finish()
+}
+
+// prepare checks the flags and lists the files.
+func (s *stamping) prepare() (err error) {
+	call := s.call
+	if err := s.checkFlags(); err != nil {
+		return err
+	}
+	if s.build, err = call.Build(); err != nil {
+		return err
+	}
+	s.request.Tag, s.request.Digest, s.request.Literal = s.build.Tag.String(), call.String("digest"), call.Bool("literal")
+	files := append(append([]string{}, call.Files...), call.StringSlice("env-file")...)
+	if s.inputs, err = inputs(call, files, call.Bool("recursive")); err != nil {
+		return err
+	}
+	for i := range s.inputs {
+		for _, env := range call.StringSlice("env-file") {
+			s.inputs[i].envFile = s.inputs[i].envFile || s.inputs[i].path == env
+		}
+		if s.inputs[i].envFile && len(call.StringSlice("image")) == 0 {
+			return cli.Errorf(cli.Usage, "%s holds values, and which of them is the image cannot be told", s.inputs[i].path).
+				WithHint("name the repository with --image")
+		}
+		if s.inputs[i].path == stdin && (call.Bool("write") || call.String("output") != "" && call.String("stdin-filename") == "") {
+			return cli.Errorf(cli.Usage, "standard input cannot be written in place").WithHint("leave out -w and -o to get the stamped unit on standard output, or name it with --stdin-filename for -o")
+		}
+	}
+	call.WarnOfJobNumber(s.build)
+	return nil
+}
+
+// checkFlags refuses combinations that contradict each other.
+func (s *stamping) checkFlags() error {
+	call := s.call
+	switch {
+	case call.Bool("write") && call.String("output") != "":
+		return cli.Errorf(cli.Usage, "-w writes in place, and -o elsewhere").WithHint("use one of them")
+	case call.Bool("check") && (call.Bool("write") || call.String("output") != ""):
+		return cli.Errorf(cli.Usage, "--check writes nothing, and -w or -o asks to write").WithHint("leave one out")
+	}
+	if digest := call.String("digest"); digest != "" {
+		if err := imageref.ValidDigest(digest); err != nil {
+			return cli.Errorf(cli.Usage, "%w", err)
+		}
+		if len(call.StringSlice("image")) > 1 {
+			return cli.Errorf(cli.Usage, "--digest is of one image, and --image names %d repositories", len(call.StringSlice("image"))).
+				WithHint("stamp one repository at a time")
+		}
+	}
+	return nil
+}
+
+// choose finds the repositories that are meant: those that are named, or the one
+// that waits for a tag in all files together.
+func (s *stamping) choose(ctx context.Context) (err error) {
+	if images := s.call.StringSlice("image"); len(images) > 0 {
+		if s.request.Target, err = stamp.Repositories(images); err != nil {
+			return cli.Errorf(cli.Usage, "%w", err).WithHint("--image wants a repository, such as myrepo/myservice")
+		}
+		if s.request.Digest != "" && s.request.Target.Len() > 1 {
+			return cli.Errorf(cli.Usage, "--digest is of one image, and --image names several repositories")
+		}
+		return nil
+	}
+	surveys := make([]stamp.Survey, len(s.inputs))
+	refused := make([]*finding, len(s.inputs))
+	err = s.each(ctx, func(i int) error {
+		f, err := s.read(i)
+		if err != nil {
+			return err
+		}
+		u := readUnit(s.inputs[i], f)
+		if u.Refused != nil {
+			refused[i] = &finding{*u.Refused, f}
+		}
+		surveys[i].Add(u, s.request.Tag, s.request.Digest)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var survey stamp.Survey
+	for i := range surveys {
+		survey.Merge(surveys[i])
+	}
+	refused = slices.DeleteFunc(refused, func(f *finding) bool { return f == nil })
+	if len(refused) > 0 {
+		return s.refuse(refused)
+	}
+	if s.request.Target, err = survey.Target(); err == nil {
+		return nil
+	}
+	var undecided *stamp.Undecided
+	if !errors.As(err, &undecided) {
+		return err
+	}
+	if !undecided.Nothing {
+		return cli.Errorf(cli.Usage, "%s", undecided.Message).WithHint("%s", undecided.Hint)
+	}
+	// What stands in the way of finding an image is worth knowing.
+	for i := range s.inputs {
+		f, err := s.read(i)
+		if err != nil {
+			return err
+		}
+		for _, found := range stamp.Stamp(readUnit(s.inputs[i], f), s.request).Findings {
+			s.call.Finding(found, f)
+		}
+	}
+	return cli.Errorf(cli.No, "%s", undecided.Message).WithHint("%s", undecided.Hint)
+}
+
+// refuse reports the units that systemd does not take.
+func (s *stamping) refuse(refused []*finding) error {
+	report := stampReport{Tag: s.request.Tag, Files: []fileReport{}, Findings: []diag.Finding{}}
+	for _, f := range refused {
+		report.Findings = append(report.Findings, f.Finding)
+		s.call.Finding(f.Finding, f.source)
+	}
+	if s.call.Bool("json") {
+		if err := s.call.JSON(report); err != nil {
+			return err
+		}
+	}
+	return cli.Exit(cli.Usage)
+}
+
+// each calls work for every input, several at a time.
+func (s *stamping) each(ctx context.Context, work func(i int) error) error {
+	errs := make([]error, len(s.inputs))
+	next := make(chan int)
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(s.inputs)) {
+		group.Go(func() {
+			for i := range next {
+				errs[i] = work(i)
+			}
+		})
+	}
+	for i := range s.inputs {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	if ctx.Err() != nil {
+		return cli.Errorf(cli.World, "stopped: nothing is written")
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read reads an input; standard input can be read once only.
+func (s *stamping) read(i int) (*source.File, error) {
+	if s.inputs[i].path != stdin {
+		return s.inputs[i].read(s.call)
+	}
+	if s.stdin == nil {
+		f, err := s.inputs[i].read(s.call)
+		if err != nil {
+			return nil, err
+		}
+		s.stdin = f
+	}
+	return s.stdin, nil
+}
+
+// stampOne stamps one file, checks the result, and prepares it for writing.
+func (s *stamping) stampOne(i int) error {
+	in := s.inputs[i]
+	f, err := s.read(i)
+	if err != nil {
+		return err
+	}
+	o := stamp.Stamp(readUnit(in, f), s.request)
+	s.mu.Lock()
+	s.summary.Add(o)
+	s.mu.Unlock()
+	r := &s.results[i]
+	r.file, r.changes, r.edits = f.Name, o.Changes, len(o.Edits)
+	for _, found := range o.Findings {
+		r.findings = append(r.findings, finding{found, f})
+	}
+	if o.Unreadable {
+		return nil
+	}
+	output, err := o.Output()
+	if err != nil {
+		return err
+	}
+	if err := stamp.Verify(o, output, in.name, s.request); err != nil {
+		return cli.Errorf(cli.World, "%s: %w: nothing is written", f.Name, err).WithHint("this is a fault of unitstamp; please report it with the unit")
+	}
+	if s.call.Bool("diff") && len(o.Edits) > 0 {
+		r.diff = unifiedDiff(f.Name, f.Bytes, output)
+	}
+	switch {
+	case s.call.Bool("write"):
+		if len(o.Edits) > 0 {
+			err = s.batch.Replace(in.path, output)
+		}
+	case s.call.String("output") != "":
+		err = s.writeTo(s.call.String("output"), f.Name, output)
+	case s.printsUnits():
+		r.output = output
+	}
+	if err != nil {
+		return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("nothing is written to any file")
+	}
+	return nil
+}
+
+// printsUnits reports whether the stamped units themselves are the output.
+func (s *stamping) printsUnits() bool {
+	for _, flag := range []string{"write", "diff", "list", "check", "json"} {
+		if s.call.Bool(flag) {
+			return false
+		}
+	}
+	return s.call.String("output") == ""
+}
+
+// writeTo prepares a unit in a folder; a drop-in keeps its own folder.
+func (s *stamping) writeTo(dir, path string, output []byte) error {
+	name := filepath.Base(path)
+	if parent := filepath.Base(filepath.Dir(path)); strings.HasSuffix(parent, ".d") && filepath.Ext(name) == ".conf" {
+		name = filepath.Join(parent, name)
+	}
+	target := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	return s.batch.Create(target, output, mode)
+}
+
+func unifiedDiff(name string, before, after []byte) string {
+	name = strings.TrimPrefix(filepath.ToSlash(name), "/")
+	text := string(diff.Diff("a/"+name, before, "b/"+name, after))
+	_, text, _ = strings.Cut(text, "\n") // the line "diff a b"
+	return text
+}
+
+// finish writes, if nothing stands against it, and prints.
+func (s *stamping) finish() error {
+	verdict, missing := s.summary.Verdict()
+	var findings []finding
+	changed, references := 0, 0
+	for _, r := range s.results {
+		findings = append(findings, r.findings...)
+		if r.edits > 0 {
+			changed++
+			references += len(r.changes)
+		}
+	}
+	for _, m := range missing {
+		findings = append(findings, finding{m, nil})
+	}
+	for _, f := range findings {
+		s.call.Finding(f.Finding, f.source)
+	}
+	code := cli.Done
+	switch {
+	case verdict == stamp.Unreadable:
+		code = cli.Usage
+	case verdict == stamp.Problems:
+		code = cli.No
+	case s.call.Bool("check") && changed > 0:
+		code = cli.No
+	}
+	if verdict == stamp.Ready && s.batch.Len() > 0 {
+		if err := s.batch.Commit(); err != nil {
+			return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("the files are as they were")
+		}
+	}
+	if err := s.print(verdict, findings); err != nil {
+		return err
+	}
+	if verdict == stamp.Ready && (s.call.Bool("write") || s.call.String("output") != "") {
+		s.call.Note("%s", closingWord(s.request.Tag, changed, references, len(s.inputs)))
+	}
+	if verdict != stamp.Ready {
+		s.call.Note("nothing is written")
+	}
+	return cli.Exit(code)
+}
+
+// print writes the data that was asked for to stdout.
+func (s *stamping) print(verdict stamp.Verdict, findings []finding) error {
+	call := s.call
+	if call.Bool("json") {
+		return call.JSON(s.jsonReport(verdict, findings))
+	}
+	if verdict != stamp.Ready {
+		return nil
+	}
+	for _, r := range s.results {
+		if r.edits > 0 && call.Bool("list") {
+			if err := call.Printf("%s\n", r.file); err != nil {
+				return err
+			}
+		}
+		if err := call.Data([]byte(r.diff)); err != nil {
+			return err
+		}
+		if err := call.Data(r.output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stamping) jsonReport(verdict stamp.Verdict, findings []finding) stampReport {
+	report := stampReport{Tag: s.request.Tag, Files: []fileReport{}, Findings: []diag.Finding{}}
+	for _, r := range s.results {
+		file := fileReport{File: r.file, Changed: r.edits > 0, Changes: r.changes, Diff: r.diff}
+		if verdict != stamp.Ready { // nothing was changed, and nothing would be
+			file.Changed, file.Changes, file.Diff = false, nil, ""
+		}
+		if file.Changes == nil {
+			file.Changes = []stamp.Change{}
+		}
+		report.Files = append(report.Files, file)
+	}
+	for _, f := range findings {
+		report.Findings = append(report.Findings, f.Finding)
+	}
+	return report
+}
