@@ -193,15 +193,12 @@ func (s *stamper) reference(r unitimage.Reference) {
 		}
 		return
 	}
+	s.splices(r)
 	if !s.request.Target.wants(r) {
 		s.otherTag(r)
 		return
 	}
 	s.match(r.Repository)
-	for _, splice := range r.Splices {
-		s.finding(splice.Span, diag.Warning, "variable-options", strconv.Quote(splice.Text)+" becomes any number of words before the image "+strconv.Quote(r.Written),
-			"write ${NAME} for a variable that is one word, or set it in the unit")
-	}
 	if r.Kind != unitimage.Unresolved && r.Tag == s.request.Tag && r.Digest == s.request.Digest {
 		s.out.Already++
 		return
@@ -220,12 +217,35 @@ func (s *stamper) reference(r unitimage.Reference) {
 	s.change(r, edit)
 }
 
+// splices warns of words before the operand that nobody can count, where they may
+// be about a wanted repository.
+func (s *stamper) splices(r unitimage.Reference) {
+	for _, splice := range r.Splices {
+		if s.request.Target.wants(r) || s.request.Target.mentionedIn(splice.Text) {
+			s.finding(splice.Span, diag.Warning, "variable-options", strconv.Quote(splice.Text)+" becomes any number of words before the image "+strconv.Quote(r.Written),
+				"write ${NAME} for a variable that is one word, or set it in the unit")
+		}
+	}
+}
+
+// mentionedIn reports whether a text holds the name of a repository.
+func (t Target) mentionedIn(text string) bool {
+	for full := range t.names {
+		if strings.Contains(text, imageref.Familiar(full)) {
+			return true
+		}
+	}
+	return false
+}
+
 // fromOutside warns of an image that nobody can know from the file.
 func (s *stamper) fromOutside(r unitimage.Reference) {
 	message, hint := "the image "+strconv.Quote(r.Written)+" is set outside the unit", "stamp the file that sets it, with --image"
 	switch {
 	case strings.Contains(r.Written, "{{") || strings.Contains(r.Written, "$${"):
 		message, hint = "the image "+strconv.Quote(r.Written)+" is a placeholder of a template", "stamp the file that the template makes"
+	case strings.HasPrefix(r.Written, "$(") || strings.HasPrefix(r.Written, "`") || strings.HasPrefix(r.Written, "$$("):
+		message, hint = "the image "+strconv.Quote(r.Written)+" is what a command prints", "write the image out, or let a variable of the unit hold it"
 	case strings.Contains(r.Written, "%") && !r.Variable:
 		message, hint = "the image "+strconv.Quote(r.Written)+" depends on more than the unit's file name", ""
 	case !r.Variable:

@@ -78,6 +78,7 @@ func TestStamp(t *testing.T) {
 		{"environment file, script's own variable", "EnvironmentFile=-/etc/x\nExecStart=/bin/sh -c 'T=1; docker run a:$T'", "a", "EnvironmentFile=-/etc/x\nExecStart=/bin/sh -c 'T=58-develop; docker run a:$T'", ""},
 		{"from outside", "ExecStartPre=/usr/bin/docker pull ${I}\nExecStart=/usr/bin/docker run a", "", "ExecStartPre=/usr/bin/docker pull ${I}\nExecStart=/usr/bin/docker run a:58-develop", "warning image-from-outside"},
 		{"options from outside", "ExecStart=/usr/bin/docker run $OPTS -d a", "", "ExecStart=/usr/bin/docker run $OPTS -d a:58-develop", "warning variable-options"},
+		{"a command's output before the operand", "ExecStartPre=/bin/sh -c 'docker run `echo x/a` sh -c y'\nExecStart=/usr/bin/docker run x/a", "", "ExecStartPre=/bin/sh -c 'docker run `echo x/a` sh -c y'\nExecStart=/usr/bin/docker run x/a:58-develop", "warning undecidable-operand, warning image-from-outside"},
 		{"a doubt about another", "ExecStartPre=/usr/bin/docker run -rm b\nExecStart=/usr/bin/docker run a", "", "ExecStartPre=/usr/bin/docker run -rm b\nExecStart=/usr/bin/docker run a:58-develop", "warning legacy-option"},
 		{"a doubt about this one", "ExecStart=/usr/bin/docker run -rm a", "a", "", "error legacy-option"},
 		{"all findings", "ExecStartPre=/usr/bin/docker run —rm a\nExecStart=/usr/bin/docker run a:${T}\nExecStop=/usr/bin/docker pull -a a", "a", "", "error typographic-dash, error unset-tag, error pull-all-tags"},

@@ -26,17 +26,34 @@ func (s *Survey) Add(u *Unit, tag, digest string) {
 		switch {
 		case r.Repository == "" || r.AllTags:
 		case !r.HasSuffix():
-			if !slices.Contains(s.waiting, r.Repository) {
-				s.waiting = append(s.waiting, r.Repository)
-			}
+			s.waiting = appendNew(s.waiting, r.Repository)
 		case r.Kind != unitimage.Unresolved && r.Tag == tag && r.Digest == digest:
 			s.carries = r.Repository
 		default:
-			if name := r.Resolved; name != "" && !slices.Contains(s.tagged, name) {
-				s.tagged = append(s.tagged, name)
+			if r.Resolved != "" {
+				s.tagged = appendNew(s.tagged, r.Resolved)
 			}
 		}
 	}
+}
+
+// Merge adds what another survey saw.
+func (s *Survey) Merge(other Survey) {
+	s.waiting = appendNew(s.waiting, other.waiting...)
+	s.tagged = appendNew(s.tagged, other.tagged...)
+	if s.carries == "" {
+		s.carries = other.carries
+	}
+}
+
+// appendNew appends what is not in a list yet.
+func appendNew(list []string, more ...string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // An Undecided error means that the survey found no one repository.

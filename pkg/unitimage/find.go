@@ -252,7 +252,7 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 		f.found.References = append(f.found.References, r)
 		if inv.Images != nil { // the words after it are the container's, or one is the image
 			f.doubt(args[splice:], 0, inv.Command(), "undecidable-operand",
-				strconv.Quote(f.written(args[splice].site))+" may be the image or options before it", "write ${NAME} for a variable that is one word")
+				strconv.Quote(f.written(args[splice].site))+" may be the image or options before it", "write ${NAME} for a variable that is one word, and an image as such")
 		}
 		return
 	}
@@ -268,8 +268,9 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 	}
 }
 
-// imageSplice finds a variable of any number of words that stands for the image:
-// one that is the last word before nothing, or whose name says so.
+// imageSplice finds a word that becomes any number of words and stands for the
+// image: one that nothing follows, a variable whose name says so, or a command's
+// output right before what would else be the image.
 func (f *finder) imageSplice(args []argument, inv containerrun.Invocation) (int, bool) {
 	for _, s := range inv.Splices {
 		name := strings.ToUpper(args[s].text.s)
@@ -278,7 +279,8 @@ func (f *finder) imageSplice(args []argument, inv containerrun.Invocation) (int,
 		if optionValue {
 			continue
 		}
-		if last && len(inv.Images) == 0 || strings.Contains(name, "IMAGE") || strings.Contains(name, "IMG") {
+		output := strings.HasPrefix(name, "$(") || strings.HasPrefix(name, "`")
+		if output && slices.Contains(inv.Images, s+1) || last && len(inv.Images) == 0 || strings.Contains(name, "IMAGE") || strings.Contains(name, "IMG") {
 			return s, true
 		}
 	}
