@@ -40,6 +40,8 @@ type Commit struct {
 	Parents []string
 	// Message is the commit message.
 	Message string
+	// Distance is the number of generations from the tip, 0 for the tip itself.
+	Distance int
 
 	id   plumbing.Hash
 	tree plumbing.Hash

@@ -179,6 +179,7 @@ func (t *Tip) Ancestors(limit int) ([]Commit, error) {
 				if err != nil {
 					return nil, err
 				}
+				parent.Distance = depth
 				next = append(next, parent)
 			}
 		}
@@ -195,14 +196,13 @@ type Difference struct {
 	Old, New string
 }
 
-// ChangedSince compares an ancestor (one that [Tip.Ancestors] returned, at the
-// given distance of generations from the tip) with the tip. It lists regular
-// files only, sorted by path.
-func (t *Tip) ChangedSince(ancestor Commit, generations int) ([]Difference, error) {
+// ChangedSince compares an ancestor that [Tip.Ancestors] returned with the tip.
+// It lists regular files only, sorted by path.
+func (t *Tip) ChangedSince(ancestor Commit) ([]Difference, error) {
 	d := differ{t: t}
 	d.trees(ancestor.tree, t.commit.tree, "")
 	if d.incomplete {
-		t.needs.trees = max(t.needs.trees, generations+1)
+		t.needs.trees = max(t.needs.trees, ancestor.Distance+1)
 		return nil, ErrLoading
 	}
 	slices.SortFunc(d.found, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
