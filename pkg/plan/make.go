@@ -143,7 +143,7 @@ func (m *maker) finish(s *Step, want Unit, wanted bool) {
 		s.Ran[s.Unit] = s.Before.Ran
 	}
 	s.Base = m.base(s)
-	s.WasEnabled = !s.Fresh && m.settings(s.Unit, s.Base).has("Install")
+	s.WasEnabled = !s.Fresh && m.before(s.Unit, s.Base).has("Install")
 	if wanted {
 		s.After = &Entry{Unit: s.Unit, Files: Sums(want.Files), Previous: s.Base, Tag: s.To}
 	}
@@ -201,14 +201,14 @@ func (m *maker) drop(s *Step) {
 		m.affect(s, change{effect: DoRestart}, false)
 		return
 	}
-	if old := m.settings(s.Unit, have); old.is("Unit", "X-StopOnRemoval", false) {
+	if old := m.before(s.Unit, have); old.is("Unit", "X-StopOnRemoval", false) {
 		s.Reason += ", not stopped: X-StopOnRemoval=no"
 		s.Effect = DoNothing
 	} else {
 		s.Effect = DoStop
 		s.Targets = []string{s.Unit}
 		if IsTemplate(s.Unit) {
-			s.Targets = m.instances(s.Unit, true)
+			s.Targets = m.instances(s.Unit, false)
 		}
 	}
 	s.Disable = !IsQuadlet(s.Unit)
@@ -240,7 +240,7 @@ func (m *maker) take(s *Step, want Unit) {
 		return
 	}
 	s.Changes = changes(have, want.Files, nil)
-	after := m.settings(s.Unit, want.Files)
+	after := m.after(s.Unit)
 	s.Enable = after.has("Install") && !IsQuadlet(s.Unit)
 	if foreign == "" {
 		s.Action, s.Reason, s.Fresh = Create, "new", true
@@ -258,8 +258,9 @@ func (m *maker) take(s *Step, want Unit) {
 		m.affect(s, change{effect: DoRestart}, true)
 	case len(s.Changes) == 0:
 		s.Reason += ", the same byte for byte"
+		m.affect(s, change{}, !want.Partial())
 	default:
-		c := compare(s.Unit, m.settings(s.Unit, have), after)
+		c := compare(s.Unit, m.before(s.Unit, have), after)
 		s.Reason += ", " + c.why
 		m.affect(s, c, !want.Partial())
 	}
@@ -327,8 +328,8 @@ func (m *maker) update(s *Step, want Unit, drifted []string, same bool) {
 	if s.Before.Pending {
 		base = s.Before.Previous
 	}
-	after := m.settings(s.Unit, want.Files)
-	c := compare(s.Unit, m.settings(s.Unit, base), after)
+	after := m.after(s.Unit)
+	c := compare(s.Unit, m.before(s.Unit, base), after)
 	_, main := base[s.Unit]
 	_, ours := s.Before.Files[s.Unit]
 	s.Action, s.Reason = Update, c.why
@@ -372,8 +373,8 @@ func (m *maker) install(s *Step, c change, after settings) {
 // ended before it had seen the unit up.
 func (m *maker) resume(s *Step, want Unit) {
 	base := s.Before.Previous
-	after := m.settings(s.Unit, want.Files)
-	c := compare(s.Unit, m.settings(s.Unit, base), after)
+	after := m.after(s.Unit)
+	c := compare(s.Unit, m.before(s.Unit, base), after)
 	_, main := base[s.Unit]
 	if !main && !want.Partial() {
 		s.Fresh = true
@@ -459,7 +460,8 @@ func (m *maker) affect(s *Step, c change, start bool) {
 		s.Effect = c.effect
 		return
 	}
-	if c.effect == DoNothing || c.effect == DoReload || c.effect == DoStop || !start {
+	quiet := c.effect == DoNothing || c.effect == DoReload
+	if !start || c.effect == DoStop || quiet && !m.opts.Repair {
 		return
 	}
 	ok, why := m.startable(s.Unit)
@@ -481,7 +483,7 @@ func (m *maker) affectInstances(s *Step, c change, start bool) {
 		s.Effect = c.effect
 		return
 	}
-	instance := m.settings(s.Unit, m.want[s.Unit].Files).last("Install", "DefaultInstance")
+	instance := m.after(s.Unit).last("Install", "DefaultInstance")
 	if start && instance != "" && c.effect != DoReload && c.effect != DoStop {
 		prefix, kind, _ := strings.Cut(s.Unit, "@")
 		s.Effect, s.Targets = DoStart, []string{prefix + "@" + instance + kind}
@@ -493,6 +495,10 @@ func (m *maker) affectInstances(s *Step, c change, start bool) {
 func (m *maker) instances(template string, all bool) []string {
 	var names []string
 	for _, name := range m.obs.Instances[template] {
+		_, owned := m.obs.Owned[name]
+		if _, wanted := m.want[name]; owned && !wanted && m.selected(name) {
+			continue // it is deleted by itself
+		}
 		if own, wanted := m.want[name]; all || !wanted || own.Partial() {
 			names = append(names, name)
 		}
@@ -507,7 +513,7 @@ func (m *maker) startable(name string) (bool, string) {
 	case "slice":
 		return false, ", a slice is started by what lives in it"
 	}
-	s := m.settings(name, m.want[name].Files)
+	s := m.after(name)
 	if s.is("Unit", "RefuseManualStart", true) {
 		return false, ", not started: RefuseManualStart=yes"
 	}
@@ -523,7 +529,7 @@ func (m *maker) startable(name string) (bool, string) {
 // ends reports whether the unit is one that is meant to end: inactive is how it
 // looks when all is well.
 func (m *maker) ends(name string, want Unit) bool {
-	s := m.settings(name, want.Files)
+	s := m.after(name)
 	return Kind(name) == "service" && s.last("Service", "Type") == "oneshot" && !s.is("Service", "RemainAfterExit", true)
 }
 
@@ -531,25 +537,28 @@ func (m *maker) ends(name string, want Unit) bool {
 func (m *maker) isSelf(name string) bool {
 	self := m.opts.Self
 	return self != "" && (name == self || slices.Contains(m.triggers[self], name) ||
-		slices.Contains(starts(name, m.settings(name, m.have[name])), self))
+		slices.Contains(starts(name, m.before(name, m.have[name])), self))
 }
 
-// settings reads the given files of a unit together with those of its template
-// on the same side. What cannot be read says nothing.
-func (m *maker) settings(name string, files Files) settings {
-	if template := TemplateOf(name); template != "" {
-		joined := maps.Clone(files)
-		if joined == nil {
-			joined = Files{}
-		}
-		if want, ok := m.want[template]; ok {
-			maps.Copy(joined, want.Files)
-		} else {
-			maps.Copy(joined, m.have[template])
-		}
-		files = joined
+// after is what a wanted unit will say, together with its wanted template.
+func (m *maker) after(name string) settings {
+	return m.settings(name, m.want[name].Files, m.want[TemplateOf(name)].Files)
+}
+
+// before is what the files of a unit say, together with the template that is
+// there now.
+func (m *maker) before(name string, files Files) settings {
+	return m.settings(name, files, m.have[TemplateOf(name)])
+}
+
+// settings reads files together; what cannot be read says nothing.
+func (m *maker) settings(name string, files, template Files) settings {
+	joined := make(Files, len(files)+len(template))
+	maps.Copy(joined, files)
+	if TemplateOf(name) != "" {
+		maps.Copy(joined, template)
 	}
-	s, err := readSettings(name, files)
+	s, err := readSettings(name, joined)
 	if err != nil {
 		return settings{}
 	}

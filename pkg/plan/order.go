@@ -28,7 +28,7 @@ func (m *maker) relate(wanted []Unit) error {
 				return &InputError{p, err}
 			}
 		}
-		s := m.settings(u.Name, u.Files)
+		s := m.after(u.Name)
 		r := m.relations[u.Name]
 		for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
 			r.requires = append(r.requires, m.resolve(s.words("Unit", key))...)
@@ -124,7 +124,7 @@ func (m *maker) holdTriggers(change, remove []*Step) {
 		if !m.obs.States[trigger.Unit].Up() {
 			continue
 		}
-		started := starts(trigger.Unit, m.settings(trigger.Unit, m.have[trigger.Unit]))
+		started := starts(trigger.Unit, m.before(trigger.Unit, m.have[trigger.Unit]))
 		for _, s := range change {
 			if slices.Contains(started, s.Unit) {
 				s.Triggers = append(s.Triggers, trigger.Unit)

@@ -1,16 +1,20 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/buildtag"
-	"github.com/unitstamp/unitstamp/pkg/imageref"
+	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/unitfile"
+	"github.com/unitstamp/unitstamp/pkg/unitimage"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // A stamp is an image that a unit runs, and the build it carries.
 type stamp struct {
-	reference  string // as written
+	reference  string // resolved where it is known, else as written
 	repository string // in full, "" where it is not known
 	tag        buildtag.Tag
 }
@@ -20,28 +24,19 @@ func (s stamp) built() bool {
 	return s.tag.Kind() == buildtag.Build || s.tag.Kind() == buildtag.Release
 }
 
-// stamps lists the images of a unit, in the order in which they stand.
+// stamps lists the images of a unit, in the order in which they stand. Images
+// that nobody can tell from the unit alone are not in it.
 func stamps(name string, files Files) []stamp {
 	var list []stamp
 	for _, p := range reading(name, files) {
-		for _, text := range references(p, files[p].Data) {
-			s := stamp{reference: text, tag: buildtag.Parse(imageref.Split(text).TagText())}
-			if ref, err := imageref.Parse(text); err == nil {
-				s.repository = ref.Repository
-			}
-			list = append(list, s)
+		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
+		if err != nil {
+			continue
 		}
-	}
-	return list
-}
-
-// references lists the image references of one file.
-func references(path string, data []byte) []string {
-	var list []string
-	for _, word := range strings.Fields(string(data)) {
-		word = strings.TrimPrefix(word, "Image=")
-		if ref, err := imageref.Parse(word); err == nil && ref.HasTag() && strings.Contains(word, "/") {
-			list = append(list, word)
+		for _, ref := range unitimage.Find(doc, unitname.FromPath(p)).References {
+			list = append(list, stamp{
+				reference: cmp.Or(ref.Resolved, ref.Written), repository: ref.Repository, tag: buildtag.Parse(ref.Tag),
+			})
 		}
 	}
 	return list

@@ -114,6 +114,9 @@ func (f *Folder) Record(steps []*plan.Step, pending bool) error {
 			entry := *s.After
 			entry.Pending = pending
 			entry.Ran = pending && s.Ran[s.Unit]
+			if pending {
+				entry.Previous = s.Base // what to go back to, also while going back
+			}
 			lines = append(lines, line{entry, false})
 		}
 	}
