@@ -83,6 +83,7 @@ func TestStamp(t *testing.T) {
 		{"a doubt about this one", "ExecStart=/usr/bin/docker run -rm a", "a", "", "error legacy-option"},
 		{"all findings", "ExecStartPre=/usr/bin/docker run —rm a\nExecStart=/usr/bin/docker run a:${T}\nExecStop=/usr/bin/docker pull -a a", "a", "", "error typographic-dash, error unset-tag, error pull-all-tags"},
 		{"not there", "ExecStart=/usr/bin/docker run a", "b", "", "error image-not-found"},
+		{"a comment that go-systemd takes for a setting", "ExecStart=/usr/bin/docker run \\\n# c\n a -e b=c", "a", "ExecStart=/usr/bin/docker run \\\n# c\n a:58-develop -e b=c", ""},
 		{"already", "ExecStart=/usr/bin/docker run a:58-develop", "", "ExecStart=/usr/bin/docker run a:58-develop", ""},
 		{"refused", "ExecStart=/usr/bin/docker run \"a", "a", "", "error unbalanced-quotes, error image-not-found"},
 		{"name and COMMAND alike", "ExecStart=/usr/bin/docker run --name a -h a a a", "a", "ExecStart=/usr/bin/docker run --name a -h a a:58-develop a", ""},

@@ -7,6 +7,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/unit"
 
 	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/unitfile"
 	"github.com/unitstamp/unitstamp/pkg/unitimage"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
@@ -47,7 +48,7 @@ func Verify(o *Outcome, output []byte, name unitname.Name, request Request) erro
 // sameOptions compares what go-systemd reads before and after.
 func sameOptions(before, after []byte, changes []Change) error {
 	old, err := systemd.DeserializeOptions(bytes.NewReader(before))
-	if err != nil {
+	if err != nil || !readsAlike(old, before) {
 		return nil
 	}
 	stamped, err := systemd.DeserializeOptions(bytes.NewReader(after))
@@ -70,4 +71,22 @@ func sameOptions(before, after []byte, changes []Change) error {
 		return fmt.Errorf("%d settings changed for %d references", differences, len(changes))
 	}
 	return nil
+}
+
+// readsAlike reports whether go-systemd sees the settings that systemd sees. It
+// does not where a comment stands between continuation lines or ends in '\':
+// to it, those are settings, or swallow one.
+func readsAlike(options []*systemd.UnitOption, text []byte) bool {
+	doc, err := unitfile.Parse(&source.File{Bytes: text})
+	if err != nil {
+		return false
+	}
+	i := 0
+	for item := range doc.Assignments {
+		if i == len(options) || options[i].Section != item.Section || options[i].Name != item.Key {
+			return false
+		}
+		i++
+	}
+	return i == len(options)
 }
