@@ -73,6 +73,7 @@ var rooms = map[string]room{
 
 	"pkg/containerrun/internal/genflags": {door, nil},
 	"internal/architecture":              {testing_, nil},
+	"internal/circleci":                  {testing_, nil},
 	"internal/corpus":                    {testing_, []string{"pkg/source"}},
 	"internal/gittest":                   {testing_, nil},
 	"internal/oracle/sandbox":            {testing_, nil},
