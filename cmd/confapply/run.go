@@ -34,6 +34,13 @@ func begin(ctx context.Context, call *door.Call) (*session, error) {
 		}
 		return nil, door.Errorf(door.Usage, "%w", err)
 	}
+	if err := plan.Validate(wanted); err != nil {
+		var input *plan.InputError
+		if errors.As(err, &input) && input.Hint != "" {
+			return nil, door.Errorf(door.Usage, "%w", err).WithHint("%s", input.Hint)
+		}
+		return nil, door.Errorf(door.Usage, "%w", err)
+	}
 	engine, done, err := connect(ctx, call, &set)
 	if err != nil {
 		return nil, err
@@ -51,11 +58,7 @@ func (s *session) plan(ctx context.Context) (*plan.Plan, *plan.Observed, error) 
 	if err != nil {
 		return nil, nil, fromEngine(s.settings, err)
 	}
-	p, err := plan.Make(s.wanted, observed, s.opts)
-	if err != nil {
-		return nil, nil, door.Errorf(door.Usage, "%w", err)
-	}
-	return p, observed, nil
+	return plan.Make(s.wanted, observed, s.opts), observed, nil
 }
 
 // verdict is the error that a plan's refusals, or an empty selection, come to.

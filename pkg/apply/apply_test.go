@@ -96,10 +96,7 @@ func makePlan(t *testing.T, m *model, wanted []plan.Unit, opts plan.Options) *pl
 		t.Fatal(err)
 	}
 	opts.AllowEmpty, opts.MaxDelete = true, plan.Limit{N: 100}
-	p, err := plan.Make(wanted, o, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := plan.Make(wanted, o, opts)
 	return p
 }
 

@@ -1,10 +1,14 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/unitfile"
 )
 
 // Options are what a person asked for.
@@ -30,8 +34,11 @@ type Options struct {
 
 // An InputError is a wanted unit that cannot be read or taken.
 type InputError struct {
+	// Path is where the file will lie below the unit folder, with line and
+	// column where they are known.
 	Path string
 	Err  error
+	Hint string
 }
 
 func (e *InputError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
@@ -39,10 +46,29 @@ func (e *InputError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err
 // Unwrap returns the reason.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// Make compares what is wanted with what was observed. The only errors are
-// *InputError for wanted units that cannot be read; what must not be done is in
-// the plan's Refusals.
-func Make(wanted []Unit, observed *Observed, opts Options) (*Plan, error) {
+// Validate fails on the first wanted file that systemd would refuse to load. The
+// only errors are *InputError.
+func Validate(wanted []Unit) error {
+	for _, u := range wanted {
+		for _, p := range u.Files.paths() {
+			f := &source.File{Name: p, Bytes: u.Files[p].Data}
+			_, err := unitfile.Parse(f)
+			var syntax *unitfile.SyntaxError
+			switch {
+			case errors.As(err, &syntax):
+				at := f.Position(syntax.Span.Start)
+				return &InputError{fmt.Sprintf("%s:%d:%d", p, at.Line, at.Column), err, syntax.Hint}
+			case err != nil:
+				return &InputError{Path: p, Err: err}
+			}
+		}
+	}
+	return nil
+}
+
+// Make compares what is wanted, all of it valid, with what was observed. What
+// must not be done is in the plan's Refusals.
+func Make(wanted []Unit, observed *Observed, opts Options) *Plan {
 	m := &maker{
 		opts: opts,
 		obs:  observed,
@@ -59,9 +85,7 @@ func Make(wanted []Unit, observed *Observed, opts Options) (*Plan, error) {
 		}
 		m.have[unit][p] = f
 	}
-	if err := m.relate(wanted); err != nil {
-		return nil, err
-	}
+	m.relate(wanted)
 
 	p := &Plan{}
 	names := slices.Collect(maps.Keys(m.want))
@@ -80,7 +104,7 @@ func Make(wanted []Unit, observed *Observed, opts Options) (*Plan, error) {
 	}
 	m.order(p)
 	m.limit(p)
-	return p, nil
+	return p
 }
 
 type maker struct {

@@ -14,20 +14,14 @@ type relation struct {
 	starts   []string // what a timer, socket or path starts
 }
 
-// relate reads every wanted unit: it fails on those that systemd would refuse,
-// and fills in how they hang together.
-func (m *maker) relate(wanted []Unit) error {
+// relate fills in how the wanted units hang together.
+func (m *maker) relate(wanted []Unit) {
 	m.relations = make(map[string]*relation, len(wanted))
 	m.triggers = map[string][]string{}
 	for _, u := range wanted {
 		m.relations[u.Name] = &relation{}
 	}
 	for _, u := range wanted {
-		for _, p := range u.Files.paths() {
-			if _, err := readSettings(u.Name, Files{p: u.Files[p]}); err != nil {
-				return &InputError{p, err}
-			}
-		}
 		s := m.after(u.Name)
 		r := m.relations[u.Name]
 		for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
@@ -46,7 +40,6 @@ func (m *maker) relate(wanted []Unit) error {
 			r.after = append(r.after, template)
 		}
 	}
-	return nil
 }
 
 // resolve keeps the names that stand for wanted units; an instance without a

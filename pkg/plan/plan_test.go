@@ -253,10 +253,7 @@ func TestMake(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.opts.MaxDelete = Limit{N: 5}
-			p, err := Make(units(tt.wanted), tt.world.observed(), tt.opts)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := Make(units(tt.wanted), tt.world.observed(), tt.opts)
 			var got []string
 			for _, s := range p.Steps {
 				got = append(got, s.describe())
@@ -311,10 +308,7 @@ func TestRefusals(t *testing.T) {
 		{"unstamped", m{"a.service": "[Service]\nExecStart=/usr/bin/docker run myrepo/a:latest\n"}, world{dir: true}, Options{RequireStamped: true}, `"myrepo/a:latest" carries no build's tag`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := Make(units(tt.wanted), tt.world.observed(), tt.opts)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := Make(units(tt.wanted), tt.world.observed(), tt.opts)
 			switch {
 			case tt.want == "" && len(p.Refusals) == 0:
 			case len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0].Reason, tt.want) || tt.want == "":
@@ -356,10 +350,7 @@ func TestSelection(t *testing.T) {
 		if sel.Builds, err = buildtag.ParseSelection(tt.branch, tt.builds, buildtag.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		p, err := Make(wanted, observed, Options{Select: sel, MaxDelete: Limit{N: 5}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := Make(wanted, observed, Options{Select: sel, MaxDelete: Limit{N: 5}})
 		var names []string
 		for _, s := range p.Steps {
 			names = append(names, s.Unit)
@@ -379,9 +370,9 @@ func sorted(names []string) []string {
 }
 
 func TestMalformed(t *testing.T) {
-	_, err := Make(units(map[string]string{"a.service": "[Service\n"}), world{}.observed(), Options{})
+	err := Validate(units(map[string]string{"a.service": "[Service\n"}))
 	var input *InputError
-	if !errors.As(err, &input) || input.Path != "a.service" {
+	if !errors.As(err, &input) || input.Path != "a.service:1:1" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -402,10 +393,7 @@ func TestGroups(t *testing.T) {
 		up[name] = "loaded/active"
 	}
 	before["hub.service"] = after["hub.service"]
-	p, err := Make(units(after), world{files: before, owned: before, states: up}.observed(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := Make(units(after), world{files: before, owned: before, states: up}.observed(), Options{})
 	var got []string
 	for _, group := range p.Groups() {
 		var names []string

@@ -49,10 +49,7 @@ func converge(t *testing.T, e *dir.Engine, files contents, opts plan.Options) ma
 		t.Fatal(err)
 	}
 	opts.Owner, opts.MaxDelete, opts.AllowEmpty = e.Owner, plan.Limit{N: 100}, true
-	p, err := plan.Make(units(files), observed, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := plan.Make(units(files), observed, opts)
 	results := map[string]apply.Result{}
 	for _, r := range apply.Run(t.Context(), apply.Params{Engine: e, Plan: p, Now: time.Now}) {
 		results[r.Step.Unit] = r
