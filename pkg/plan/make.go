@@ -124,12 +124,16 @@ func (m *maker) step(name string) *Step {
 	if owned {
 		s.Before = &entry
 	}
-	s.From = tagText(name, m.have[name])
-	if entry.Pending {
-		s.From = tagText(name, entry.Previous)
-	}
 	if wanted {
 		s.To = tagText(name, want.Files)
+	}
+	switch {
+	case entry.Pending:
+		s.From = tagText(name, entry.Previous)
+	case maps.EqualFunc(m.have[name], want.Files, File.Equal):
+		s.From = s.To
+	default:
+		s.From = tagText(name, m.have[name])
 	}
 	switch {
 	case !wanted:

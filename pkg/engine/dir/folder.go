@@ -94,26 +94,30 @@ func (f *Folder) Observe(wanted []plan.Unit) (*plan.Observed, error) {
 		return nil, err
 	}
 	r := reader{root: root, folders: map[string]string{}}
-	look := func(p string) error {
+	look := func(p string, wanted plan.File) error {
 		if _, seen := observed.Files[p]; seen {
 			return nil
 		}
 		file, there, err := r.read(p)
-		if err == nil && there {
+		switch {
+		case err != nil || !there:
+		case file.Equal(wanted):
+			observed.Files[p] = wanted // one copy of the bytes is enough
+		default:
 			observed.Files[p] = file
 		}
 		return err
 	}
 	for _, u := range wanted {
-		for p := range u.Files {
-			if err := look(p); err != nil {
+		for p, file := range u.Files {
+			if err := look(p, file); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, entry := range observed.Owned {
 		for p := range entry.Files {
-			if err := look(p); err != nil {
+			if err := look(p, plan.File{}); err != nil {
 				return nil, err
 			}
 		}

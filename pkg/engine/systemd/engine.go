@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -73,7 +74,7 @@ func (e *Engine) bus(ctx context.Context) (*systemd.Conn, error) {
 		e.conn = nil
 	}
 	// The connection outlives this call, so it must not end with its context.
-	conn, err := systemd.NewSystemConnectionContext(context.WithoutCancel(ctx))
+	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(context.WithoutCancel(ctx)) })
 	if err != nil {
 		return nil, fmt.Errorf("reach the system bus: %w", err)
 	}
@@ -82,6 +83,37 @@ func (e *Engine) bus(ctx context.Context) (*systemd.Conn, error) {
 		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
 	}
 	e.conn = conn
+	return conn, nil
+}
+
+// sockets are where the system bus listens. Only one of them may be there in a
+// container.
+var sockets = []string{"/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"}
+
+// dial reaches the system bus, at the address that the environment names or at
+// the usual places.
+func dial(ctx context.Context) (*dbus.Conn, error) {
+	address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS")
+	if address == "" {
+		address = "unix:path=" + sockets[0]
+		for _, socket := range sockets {
+			if _, err := os.Stat(socket); err == nil {
+				address = "unix:path=" + socket
+				break
+			}
+		}
+	}
+	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	// the user's number, as a container may not know its name
+	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if err := conn.Hello(); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	return conn, nil
 }
 
