@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/skeema/knownhosts"
@@ -37,7 +35,8 @@ type Auth struct {
 	SSHPassphrase []byte
 	// AgentSocket is the path of an ssh agent's socket, used if SSHKey is empty.
 	AgentSocket string
-	// KnownHosts are the files that list the host keys; at least one must exist.
+	// KnownHosts are the files that list the host keys. Without any, every host
+	// is unknown, and the error tells its fingerprint.
 	KnownHosts []string
 }
 
@@ -176,20 +175,9 @@ func (a Auth) sshMethods() (methods []ssh.AuthMethod, forget func(), err error) 
 	return []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(conn).Signers)}, func() { conn.Close() }, nil
 }
 
-// hostKeys reads the known_hosts files that exist.
+// hostKeys reads the known_hosts files.
 func (a Auth) hostKeys() (*knownhosts.HostKeyDB, error) {
-	var files []string
-	for _, f := range a.KnownHosts {
-		if _, err := os.Stat(f); err == nil {
-			files = append(files, f)
-		} else if !errors.Is(err, os.ErrNotExist) || len(a.KnownHosts) == 1 {
-			return nil, usage("the known_hosts file %q cannot be read", filepath.Clean(f))
-		}
-	}
-	if len(files) == 0 {
-		return nil, &Error{Kind: Usage, Text: "there is no known_hosts file", Hint: "name a file that lists the host's key"}
-	}
-	db, err := knownhosts.NewDB(files...)
+	db, err := knownhosts.NewDB(a.KnownHosts...)
 	if err != nil {
 		return nil, usage("the known_hosts file cannot be read: %s", oneLine(err.Error()))
 	}

@@ -411,7 +411,7 @@ func TestAncestors(t *testing.T) {
 			if len(all) != 5 || all[4].ID != want[4] || all[4].Message != "c3" {
 				t.Errorf("ancestors %+v", all)
 			}
-			diff, err := tip.ChangedSince(all[2])
+			diff, err := tip.ChangedSince(all[2].ID)
 			if err != nil {
 				return confrepo.Decision{}, err
 			}

@@ -39,6 +39,23 @@ func Redact(raw string) string {
 	return a.shown
 }
 
+// RedactText returns a URL as it may be shown or stored: without user part. Text
+// that is no URL comes back as it is.
+func RedactText(raw string) string {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		return raw
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(host, '@'); at >= 0 {
+		host = host[at+1:]
+	}
+	if strings.Contains(rest, "/") {
+		path = "/" + path
+	}
+	return scheme + "://" + host + path
+}
+
 // parseAddress follows git's rules (git-fetch, "GIT URLS"): what has a scheme
 // is a URL; host:path without a slash before the colon is ssh; all else is a
 // local path.

@@ -31,6 +31,8 @@ type Tip struct {
 	store   *store
 	history int // commits from the tip on that have been asked for
 	needs   needs
+
+	ancestors []Commit // as last returned
 }
 
 // needs is what a decision asked for and did not find.
@@ -186,6 +188,7 @@ func (t *Tip) Ancestors(limit int) ([]Commit, error) {
 		all = append(all, next...)
 		level = next
 	}
+	t.ancestors = all
 	return all, nil
 }
 
@@ -196,13 +199,18 @@ type Difference struct {
 	Old, New string
 }
 
-// ChangedSince compares an ancestor that [Tip.Ancestors] returned with the tip.
+// ChangedSince compares an ancestor (the id of a commit that [Tip.Ancestors]
+// returned) with the tip.
 // It lists regular files only, sorted by path.
-func (t *Tip) ChangedSince(ancestor Commit) ([]Difference, error) {
+func (t *Tip) ChangedSince(ancestor string) ([]Difference, error) {
+	at := slices.IndexFunc(t.ancestors, func(c Commit) bool { return c.ID == ancestor })
+	if at < 0 {
+		return nil, fmt.Errorf("%s is no ancestor that was looked up", ancestor)
+	}
 	d := differ{t: t}
-	d.trees(ancestor.tree, t.commit.tree, "")
+	d.trees(t.ancestors[at].tree, t.commit.tree, "")
 	if d.incomplete {
-		t.needs.trees = max(t.needs.trees, ancestor.Distance+1)
+		t.needs.trees = max(t.needs.trees, t.ancestors[at].Distance+1)
 		return nil, ErrLoading
 	}
 	slices.SortFunc(d.found, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
