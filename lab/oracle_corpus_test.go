@@ -17,6 +17,9 @@ type realUnit struct {
 	file   string // its path in the collection: its name in messages
 	name   string // the name that systemd would load it under
 	source []byte
+	// collected tells that it is of the collection beside the project, not of
+	// the project's own testdata.
+	collected bool
 }
 
 // realUnits reads every file with the extension from the project's own
@@ -34,7 +37,7 @@ func realUnits(t *testing.T, extension string) []realUnit {
 		if !listed {
 			name = filepath.Base(file.Name)
 		}
-		units = append(units, realUnit{file: short, name: name, source: file.Bytes})
+		units = append(units, realUnit{file: short, name: name, source: file.Bytes, collected: listed})
 	}
 	return units
 }

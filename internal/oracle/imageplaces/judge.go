@@ -276,12 +276,18 @@ func mentionsTool(argv []string) bool {
 	})
 }
 
-// environment is what the unit's Environment= sets.
+// environment is what the unit's Environment= sets and its UnsetEnvironment= leaves.
 func environment(reading systemdwords.Reading) map[string]string {
 	values := map[string]string{}
 	for _, assignment := range reading.Environment {
 		name, value, _ := strings.Cut(assignment, "=")
 		values[name] = value
+	}
+	for _, unset := range reading.Unset {
+		name, value, whole := strings.Cut(unset, "=")
+		if !whole || values[name] == value {
+			delete(values, name)
+		}
 	}
 	return values
 }

@@ -66,11 +66,25 @@ func (j *Judge) confirm(ctx context.Context, units []systemdwords.Unit, verdicts
 	}
 	for k, i := range which {
 		want := StampedOperands(verdicts[pairs[i].Unit].Images, pairs[i].Repository, tag)
-		if !slices.Equal(Operands(after[k].Images), want) {
+		if !Same(Operands(after[k].Images), want) {
 			pairs[i].Unknown = "no set of places is right for all commands at once"
 		}
 	}
 	return nil
+}
+
+// Same tells that two lists hold the same operands in the same order, each
+// counted once: of equal commands in a script only the first is seen.
+func Same(a, b []string) bool { return slices.Equal(unique(a), unique(b)) }
+
+func unique(list []string) []string {
+	var out []string
+	for _, text := range list {
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // Operands are the operands of the images, empty where unknown.

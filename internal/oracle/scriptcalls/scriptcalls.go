@@ -118,6 +118,11 @@ while [ "${1#-}" != "$1" ]; do shift; done
 exec "$@"
 `
 
+// waitForAll runs its arguments as the first process of the sandbox and then waits
+// until nothing else is left, so that what was put in the background is seen too.
+const waitForAll = `"$@"
+while kill -0 -1 2> /dev/null; do :; done`
+
 func traceOnce(ctx context.Context, template *sandbox.Root, script Script, code int) ([][]string, error) {
 	root, err := template.Clone()
 	if err != nil {
@@ -128,7 +133,7 @@ func traceOnce(ctx context.Context, template *sandbox.Root, script Script, code 
 		return nil, err
 	}
 	_, err = root.Run(ctx, sandbox.Call{
-		Argv:    append([]string{program(script.Argv[0])}, script.Argv[1:]...),
+		Argv:    append([]string{bin + "/bash", "-c", waitForAll, "init", program(script.Argv[0])}, script.Argv[1:]...),
 		Env:     append([]string{"PATH=" + bin, "HOME=/tmp", "LANG=C.UTF-8"}, script.Env...),
 		Dir:     "/tmp",
 		Timeout: timeout,

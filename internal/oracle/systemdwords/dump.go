@@ -10,6 +10,7 @@ type dumpedUnit struct {
 	name        string
 	commands    []Command
 	environment []string
+	unset       []string
 }
 
 const (
@@ -17,6 +18,7 @@ const (
 	keyMark         = "\t\t-> Exec"
 	commandMark     = "\t\t\tCommand Line: "
 	environmentMark = "\t\tEnvironment: "
+	unsetMark       = "\t\tUnsetEnvironment: "
 )
 
 // parseDump reads the unit blocks that `systemd-analyze verify` prints on its
@@ -48,6 +50,9 @@ func parseDump(out string) ([]dumpedUnit, error) {
 		case strings.HasPrefix(line, environmentMark):
 			last := &units[len(units)-1]
 			last.environment = append(last.environment, strings.TrimPrefix(line, environmentMark))
+		case strings.HasPrefix(line, unsetMark):
+			last := &units[len(units)-1]
+			last.unset = append(last.unset, strings.TrimPrefix(line, unsetMark))
 		}
 	}
 	return units, nil

@@ -53,6 +53,8 @@ type Reading struct {
 	Commands []Command
 	// Environment are the assignments of `Environment=`, as printed (`A=b`).
 	Environment []string
+	// Unset are the names or assignments of `UnsetEnvironment=`.
+	Unset []string
 	// Messages are systemd's remarks on lines of the file.
 	Messages []Message
 	// Refused is the reason why systemd will not load the unit, or empty.
@@ -180,6 +182,7 @@ func readGroup(ctx context.Context, units []Unit, group []int, readings []Readin
 		if again[i].Refused == "" {
 			readings[i].Commands = again[i].Commands
 			readings[i].Environment = again[i].Environment
+			readings[i].Unset = again[i].Unset
 			readings[i].Relaxed = true
 		}
 	}
@@ -265,6 +268,7 @@ func verify(ctx context.Context, dir string, units []Unit, group []int, readings
 		readings[i] = Reading{
 			Commands:    unit.commands,
 			Environment: unit.environment,
+			Unset:       unit.unset,
 			Messages:    log.lines[units[i].Name],
 		}
 		if !found {
