@@ -132,6 +132,46 @@ func Parse(args []Arg) (Invocation, bool) {
 	return p.parse(1)
 }
 
+// IsClient reports whether a command line calls a container client's command that
+// takes images, without reading it further.
+func IsClient(args []Arg) bool {
+	program := base(args[0].Text)
+	if _, ok := clients[program]; !ok && program != "rkt" && program != "systemd-docker" {
+		return false
+	}
+	for _, a := range args[1:] {
+		switch a.Text {
+		case "run", "create", "pull", "prepare", "fetch":
+			return true
+		}
+	}
+	return false
+}
+
+// Subcommand reads the command of a container client that names no image, such as
+// `docker stop` or `podman container rm`: the client, the verb, and the index of
+// the word after it. It is false when the program is no client, or the verb
+// cannot be told.
+func Subcommand(args []Arg) (client, verb string, next int, ok bool) {
+	if len(args) == 0 {
+		return "", "", 0, false
+	}
+	index, ok := clients[base(args[0].Text)]
+	if !ok {
+		return "", "", 0, false
+	}
+	p := parser{args: args, client: index}
+	at, ok := p.skipOptions(1, globals[index])
+	if !ok || len(p.found.Splices) > 0 {
+		return "", "", 0, false
+	}
+	verb, at = p.verb(at)
+	if verb == "container" || verb == "image" {
+		verb, at = p.verb(at)
+	}
+	return clientNames[index], verb, at, verb != ""
+}
+
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // parseRkt recognises the commands of rkt that take images, to say that they are

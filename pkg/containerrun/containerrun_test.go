@@ -1,6 +1,7 @@
 package containerrun
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -232,4 +233,24 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: %+v, issue %+v", line, got, got.Issue)
 		}
 	})
+}
+
+func TestSubcommand(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"/usr/bin/docker stop -t 3 a", "docker stop 2"},
+		{"docker -H tcp://a:1 --debug container rm a", "docker rm 6"},
+		{"podman --log-level debug kill a", "podman kill 4"},
+		{"docker image rm a", "docker rm 3"},
+		{"docker --nope rm a", ""},
+		{"echo stop a", ""},
+		{"docker", ""},
+	} {
+		got := ""
+		if client, verb, next, ok := Subcommand(args(tt.line)); ok {
+			got = fmt.Sprintf("%s %s %d", client, verb, next)
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.line, got, tt.want)
+		}
+	}
 }

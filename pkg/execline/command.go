@@ -111,7 +111,7 @@ func readCommand(value string, first Word, at int) (c Command, next int, more bo
 	if message, hint := badPath(path.Text); message != "" {
 		return c, at, false, &Problem{path.Start, path.End, !c.IgnoresFailure(), "command-path", message, hint}
 	}
-	c.Words = append(make([]Word, 0, 16), path)
+	c.Words = append(make([]Word, 0, 1+strings.Count(value[at:], " ")), path)
 	for at < len(value) {
 		if end, ok := loneSemicolon(value, at); ok {
 			return c.split(value, end, true)

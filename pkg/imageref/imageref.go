@@ -82,6 +82,10 @@ scan:
 // reference may look like.
 func Parse(text string) (Reference, error) {
 	r := Split(text)
+	if full, ok := plainRepository(r.NameText()); ok && !r.HasDigest() && r.HasTag() == ValidTag(r.TagText()) {
+		r.Repository = full
+		return r, nil
+	}
 	named, err := reference.ParseNormalizedNamed(text[r.Name.Start:])
 	if err != nil {
 		return Reference{}, fmt.Errorf("%q is no image reference: %s", text, strings.TrimPrefix(err.Error(), "invalid reference format: "))

@@ -90,6 +90,9 @@ func FuzzParse(f *testing.F) {
 		}
 		r, err := Parse(text)
 		if err != nil {
+			if _, libraryErr := reference.ParseNormalizedNamed(text[split.Name.Start:]); libraryErr == nil {
+				t.Fatalf("Parse(%q): %v, the library takes it", text, err)
+			}
 			return
 		}
 		theirs, err := reference.ParseNormalizedNamed(text[r.Name.Start:])
@@ -102,6 +105,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if digested, ok := theirs.(reference.Digested); ok {
 			digest = digested.Digest().String()
+		}
+		if r.Repository != theirs.Name() {
+			t.Fatalf("Parse(%q): repository %q, theirs %q", text, r.Repository, theirs.Name())
 		}
 		if r.TagText() != tag || r.DigestText() != digest {
 			t.Fatalf("Parse(%q): tag %q digest %q, theirs %q %q", text, r.TagText(), r.DigestText(), tag, digest)

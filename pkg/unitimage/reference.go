@@ -74,20 +74,19 @@ func (r *Reference) resolve(a argument) {
 	case a.specifiers:
 		r.Kind = Specifier
 	}
-	split := imageref.Split(a.text.s)
+	if r.Kind != Unresolved {
+		if whole, err := imageref.Parse(a.text.s); err == nil {
+			r.Repository, r.Resolved, r.Tag, r.Digest = whole.Repository, a.text.s, whole.TagText(), whole.DigestText()
+			return
+		}
+		r.Kind = Unresolved
+	}
+	split := imageref.Split(a.text.s) // the name may be good by itself
 	if a.text.known(split.Name.Start, split.Name.End) {
 		if name, err := imageref.Parse(split.NameText()); err == nil {
 			r.Repository = name.Repository
 		}
 	}
-	if r.Kind == Unresolved {
-		return
-	}
-	if _, err := imageref.Parse(a.text.s); err != nil {
-		r.Kind = Unresolved
-		return
-	}
-	r.Resolved, r.Tag, r.Digest = a.text.s, split.TagText(), split.DigestText()
 }
 
 // HasSuffix reports whether a tag or digest is written, known or not.
