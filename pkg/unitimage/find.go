@@ -26,6 +26,8 @@ type Found struct {
 	// Names are the places where the value of a variable names a container, which a
 	// tag would spoil.
 	Names []Use
+	// Calls are the programs that the unit runs; FindCalls alone lists them.
+	Calls []Call
 	// Refusal is the first reason for which systemd refuses the unit, or nil.
 	Refusal *Doubt
 	// OpenEnvironment tells that EnvironmentFile= or PassEnvironment= may set or
@@ -60,8 +62,13 @@ func IsExec(it *unitfile.Item) bool {
 }
 
 // Find looks through a unit file. name is the unit's name, for specifiers.
-func Find(doc *unitfile.Document, name unitname.Name) *Found {
-	f := finder{name: name, found: &Found{}, environments: map[string]environment{}, doc: doc}
+func Find(doc *unitfile.Document, name unitname.Name) *Found { return find(doc, name, false) }
+
+// FindCalls is Find that lists the calls as well.
+func FindCalls(doc *unitfile.Document, name unitname.Name) *Found { return find(doc, name, true) }
+
+func find(doc *unitfile.Document, name unitname.Name, calls bool) *Found {
+	f := finder{name: name, found: &Found{}, environments: map[string]environment{}, doc: doc, calls: calls}
 	for it := range doc.Assignments {
 		f.item = it
 		switch {
@@ -81,8 +88,11 @@ type finder struct {
 	environments map[string]environment // by section
 	found        *Found
 
-	item  *unitfile.Item // the assignment being read
-	depth int            // of scripts inside scripts
+	item   *unitfile.Item     // the assignment being read
+	prefix string             // of the command being read
+	depth  int                // of scripts inside scripts
+	line   []containerrun.Arg // reused by namesNoImage
+	calls  bool               // they are asked for
 }
 
 // environment reads a section's variables once.
@@ -126,16 +136,21 @@ func (f *finder) refuse(fatal bool, d Doubt) {
 // command reads one command: words, then specifiers, then variables, in systemd's
 // order.
 func (f *finder) command(c *execline.Command) {
-	if !mayHoldImage(c.Words) {
-		f.checkSpecifiers(c)
+	if !f.calls && f.namesNoImage(c) {
 		return
 	}
 	env := environment{}
 	if c.ExpandsVariables() {
 		env = f.environment(f.item.Section)
 	}
-	var args []argument
+	args := make([]argument, 0, len(c.Words))
+	runs := make([]run, len(c.Words)) // one for each plain word
 	for i, w := range c.Words {
+		if span, ok := f.plain(w); ok {
+			runs[i] = run{file: span.Start}
+			args = append(args, argument{text: text{w.Text, runs[i : i+1 : i+1]}, site: span})
+			continue
+		}
 		raw := wordText(f.item.Value, w)
 		expanded, specifiers, bad := expandSpecifiers(raw, f.name)
 		if bad >= 0 {
@@ -154,34 +169,31 @@ func (f *finder) command(c *execline.Command) {
 			args = append(args, a)
 		}
 	}
+	f.prefix = c.Prefix
 	f.commandLine(args, env)
 }
 
-// mayHoldImage is a quick look: a command that holds neither the name of a client
-// nor a variable needs no closer one.
-func mayHoldImage(words []execline.Word) bool {
-	for _, w := range words {
-		for _, client := range []string{"docker", "podman", "nerdctl", "rkt", "$", "%"} {
-			if strings.Contains(w.Text, client) {
-				return true
-			}
-		}
+// plain returns the place of a word that the program gets as it stands in the
+// file.
+func (f *finder) plain(w execline.Word) (source.Span, bool) {
+	if !w.Plain() || strings.IndexByte(w.Text, '%') >= 0 || strings.IndexByte(w.Text, '$') >= 0 {
+		return source.Span{}, false
 	}
-	return false
+	return f.item.Value.Span(w.Start, w.End)
 }
 
-// checkSpecifiers looks for specifiers that make systemd refuse the unit.
-func (f *finder) checkSpecifiers(c *execline.Command) {
+// namesNoImage is a quick look at a command without specifiers and variables: most
+// commands of a unit are none of a container client, or do not name an image.
+func (f *finder) namesNoImage(c *execline.Command) bool {
+	f.line = f.line[:0]
 	for _, w := range c.Words {
-		if strings.IndexByte(w.Text, '%') < 0 {
-			continue
+		if strings.IndexByte(w.Text, '%') >= 0 || strings.IndexByte(w.Text, '$') >= 0 {
+			return false
 		}
-		raw := wordText(f.item.Value, w)
-		if _, _, bad := expandSpecifiers(raw, f.name); bad >= 0 {
-			f.badSpecifier(c, raw, bad)
-			return
-		}
+		f.line = append(f.line, containerrun.Arg{Text: w.Text})
 	}
+	target := containerrun.Unwrap(f.line)
+	return target.Issue == nil && target.Program >= 0 && !containerrun.IsClient(f.line[target.Program:])
 }
 
 func (f *finder) badSpecifier(c *execline.Command, raw text, at int) {
@@ -236,6 +248,9 @@ func toArgs(args []argument) []containerrun.Arg {
 // invocation reads the call of a container client that begins at an index.
 func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 	inv, ok := containerrun.Parse(line[at:])
+	if f.calls {
+		f.note(args[at:], inv, ok)
+	}
 	if !ok {
 		f.containerNames(args[at:])
 		return

@@ -12,7 +12,7 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
-func find(t *testing.T, path, src string) (*unitfile.Document, *Found) {
+func findIn(t *testing.T, path, src string) (*unitfile.Document, *Found) {
 	t.Helper()
 	doc, err := unitfile.Parse(&source.File{Name: path, Bytes: []byte(src)})
 	if err != nil {
@@ -118,7 +118,7 @@ func TestFind(t *testing.T) {
 			if !strings.HasPrefix(src, "[") {
 				src = "[Service]\n" + src
 			}
-			_, found := find(t, path, src)
+			_, found := findIn(t, path, src)
 			if got := describe(found); got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
@@ -174,7 +174,7 @@ func TestEdit(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := "[Service]\n" + tt.src
-			doc, found := find(t, "web.service", src)
+			doc, found := findIn(t, "web.service", src)
 			if len(found.References) == 0 {
 				t.Fatalf("nothing found: %s", describe(found))
 			}
@@ -190,7 +190,7 @@ func TestEdit(t *testing.T) {
 			if err != nil || string(out) != "[Service]\n"+tt.want {
 				t.Errorf("got %v\n%s\nwant\n%s", err, out, tt.want)
 			}
-			_, again := find(t, "web.service", string(out))
+			_, again := findIn(t, "web.service", string(out))
 			if a := again.References[0]; a.Tag != "58-develop" || a.Repository != r.Repository || a.Resolved != r.With("58-develop", tt.digest) {
 				t.Errorf("found again as %+v, want %s", a, r.With("58-develop", tt.digest))
 			}
@@ -251,4 +251,43 @@ func FuzzFind(f *testing.F) {
 		}
 		checkEdits(t, doc, unitname.FromPath(doc.File.Name))
 	})
+}
+
+func TestFindCalls(t *testing.T) {
+	const src = `[Service]
+Environment=NAME=web
+ExecStartPre=-/usr/bin/docker stop ${NAME} $MORE
+ExecStart=/usr/bin/sudo docker run --name "we\x62" x/a
+ExecStop=/bin/sh -c 'docker rm web; echo done'
+`
+	doc, err := unitfile.Parse(&source.File{Name: "a.service", Bytes: []byte(src)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, c := range FindCalls(doc, unitname.FromPath("a.service")).Calls {
+		line := fmt.Sprintf("%s %q shell=%v image=%v", c.Item.Key, c.Prefix, c.Shell, c.Image)
+		for _, w := range c.Words {
+			line += fmt.Sprintf(" %s<%s>", w.Text, w.Span.Of([]byte(src)))
+			if !w.Known() {
+				line += "?"
+			}
+			if _, verbatim := w.Place(0, len(w.Text)); !verbatim {
+				line += "!"
+			}
+		}
+		lines = append(lines, line)
+	}
+	want := strings.Join([]string{
+		`ExecStartPre "-" shell=false image=false /usr/bin/docker</usr/bin/docker> stop<stop> web<${NAME}> $MORE<$MORE>?!`,
+		`ExecStart "" shell=false image=true docker<docker> run<run> --name<--name> web<we\x62">! x/a<x/a>`,
+		`ExecStop "" shell=true image=false docker<docker> rm<rm> web<web>`,
+		`ExecStop "" shell=true image=false echo<echo> done<done>`,
+	}, "\n")
+	if got := strings.Join(lines, "\n"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	if calls := Find(doc, unitname.FromPath("a.service")).Calls; calls != nil {
+		t.Errorf("Find lists %d calls unasked", len(calls))
+	}
 }
