@@ -87,6 +87,7 @@ func applyFlags() []cli.Flag {
 // settings are the flags, understood.
 type settings struct {
 	units  string
+	target string // of the dir engine
 	kind   string // of engine
 	opts   plan.Options
 	limits apply.Limits
@@ -106,6 +107,9 @@ func parse(call *door.Call) (settings, error) {
 		}
 	}
 	s.kind = call.String("engine")
+	if s.kind == "dir" {
+		s.target = call.String("target")
+	}
 	s.opts = plan.Options{
 		Owner: call.String("owner"), Adopt: call.Bool("adopt"), Repair: call.Bool("repair"),
 		AllowEmpty: call.Bool("allow-empty"), RequireStamped: call.Bool("require-stamped"), Self: call.String("self"),
@@ -146,12 +150,11 @@ func parse(call *door.Call) (settings, error) {
 func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.Engine, done func(), err error) {
 	switch s.kind {
 	case "dir":
-		target := call.String("target")
-		if target == "" {
+		if s.target == "" {
 			return nil, nil, door.Errorf(door.Usage, "the dir engine needs a folder to write to").
 				WithHint("--target DIR, or --engine systemd for the units of this machine")
 		}
-		return dir.New(target, s.opts.Owner), func() {}, nil
+		return dir.New(s.target, s.opts.Owner), func() {}, nil
 	case "systemd":
 		engine, err := systemd.Open(ctx, call.String("unit-dir"), s.opts.Owner)
 		if errors.Is(err, systemd.ErrNotUnitPath) {

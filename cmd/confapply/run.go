@@ -26,7 +26,7 @@ func begin(ctx context.Context, call *door.Call) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := unitset.Read(set.units)
+	wanted, err := unitset.Read(set.units, set.target)
 	if err != nil {
 		var unit *unitset.Error
 		if errors.As(err, &unit) && unit.Hint != "" {

@@ -507,6 +507,9 @@ func (m *maker) affectInstances(s *Step, c change, start bool) {
 	}
 	dropins := slices.ContainsFunc(s.Changes, func(c Change) bool { return c.Path != s.Unit })
 	s.Targets = m.instances(s.Unit, dropins)
+	if c.effect == DoReload {
+		s.Targets = slices.DeleteFunc(s.Targets, func(name string) bool { return !m.obs.States[name].Up() })
+	}
 	if len(s.Targets) > 0 {
 		s.Effect = c.effect
 		return

@@ -32,15 +32,21 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Read reads the units below a folder, sorted by name. Files that are no units
 // are left aside, as are files and folders whose name begins with a dot.
-// Symbolic links are followed as long as they stay inside the folder. The only
-// errors are *Error.
-func Read(folder string) ([]plan.Unit, error) {
+// Symbolic links are followed as long as they stay inside the folder. A folder
+// without that is in it, such as the target, is passed over; "" is none. The
+// only errors are *Error.
+func Read(folder, without string) ([]plan.Unit, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, &Error{Path: folder, Err: reason(err)}
 	}
 	defer root.Close()
 	s := set{root: root, units: map[string]plan.Files{}, origin: map[string]string{}}
+	if without != "" {
+		if s.without, err = os.Stat(without); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, &Error{Path: without, Err: reason(err)}
+		}
+	}
 	if err := s.folder(".", nil); err != nil {
 		return nil, err
 	}
@@ -53,9 +59,10 @@ func Read(folder string) ([]plan.Unit, error) {
 }
 
 type set struct {
-	root   *os.Root
-	units  map[string]plan.Files
-	origin map[string]string // where a target path was found
+	root    *os.Root
+	without os.FileInfo // nil is no folder
+	units   map[string]plan.Files
+	origin  map[string]string // where a target path was found
 }
 
 // folder takes in what lies in one folder; above are the real folders on the
@@ -69,6 +76,9 @@ func (s *set) folder(at string, above []os.FileInfo) error {
 		if os.SameFile(f, info) {
 			return &Error{Path: at, Err: errors.New("link to a folder that it lies in"), Hint: "remove the link"}
 		}
+	}
+	if s.without != nil && at != "." && os.SameFile(s.without, info) {
+		return nil
 	}
 	above = append(slices.Clip(above), info)
 	dir, err := s.root.Open(at)

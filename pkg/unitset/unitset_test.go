@@ -63,7 +63,7 @@ func TestRead(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			units, err := unitset.Read(folder)
+			units, err := unitset.Read(folder, "")
 			if wrong, ok := strings.CutPrefix(tt.want, "!"); ok {
 				var unit *unitset.Error
 				if !errors.As(err, &unit) || !strings.Contains(err.Error(), wrong) {
@@ -88,7 +88,26 @@ func TestRead(t *testing.T) {
 func TestReadNothing(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "none")
 	var unit *unitset.Error
-	if _, err := unitset.Read(folder); !errors.As(err, &unit) || !strings.Contains(err.Error(), "no such file") {
+	if _, err := unitset.Read(folder, ""); !errors.As(err, &unit) || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestReadWithout(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"a", "target"} {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name, "a.service"), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	units, err := unitset.Read(folder, filepath.Join(folder, "target"))
+	if err != nil || len(units) != 1 {
+		t.Errorf("units %v, error %v", units, err)
+	}
+	if units, err = unitset.Read(folder, folder); err == nil {
+		t.Errorf("units %v", units)
 	}
 }

@@ -1,0 +1,109 @@
+//go:build lab
+
+package apply
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/unitstamp/unitstamp/internal/docpage"
+)
+
+// docker stands in for the client: build 59 does not stay up.
+const docker = "#!/bin/sh\ncase \"$*\" in *:59-*) sleep 0.3; exit 1;; esac\nexec sleep 9999\n"
+
+// TestDocs runs the examples of the page that need systemd.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	page, err := docpage.Read("../../docs/confapply.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := machine(t)
+	n.Write("/usr/bin/docker", docker, 0o755)
+	web := page.Files["units/web.service"]
+	n.Write("/root/units/web.service", web, 0o644)
+	n.Write("/root/58.service", strings.Replace(web, "57-", "58-", 1), 0o644)
+	n.Write("/root/broken.service", strings.Replace(web, "57-", "59-", 1), 0o644)
+	n.Must("confapply", "apply", "--engine", "systemd", "--units", "/root/units", "--stable", "0s")
+	ran := 0
+	for _, session := range page.Sessions {
+		if session.Where != "systemd" {
+			continue
+		}
+		for _, c := range session.Commands {
+			ran++
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			out, _, code := n.Run(ctx, "sh", "-c", "cd /root; exec 2>&1; "+c.Text)
+			cancel()
+			got := docpage.Normalise(out)
+			if got != c.Output || code != c.Code {
+				t.Errorf("docs/confapply.md:%d: %s: exit %d, want %d\n%s", c.Line, c.Text, code, c.Code,
+					diff.Diff("page", []byte(c.Output), "run", []byte(got)))
+			}
+		}
+	}
+	if ran == 0 {
+		t.Error("the page has no example to run")
+	}
+}
+
+// TestFromAContainer does what the page's docker run does: nothing but the
+// program, the units and what the -v flags name is there.
+func TestFromAContainer(t *testing.T) {
+	t.Parallel()
+	page, err := docpage.Read("../../docs/confapply.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, script := range page.Scripts {
+		if strings.HasPrefix(script, "docker run ") {
+			words = strings.Fields(script)
+		}
+	}
+	n := machine(t)
+	var inside strings.Builder
+	inside.WriteString("set -e\nmkdir -p /image/units\ncp /usr/local/bin/confapply /image/confapply\n")
+	var args []string
+	for i := 2; i < len(words); i++ {
+		switch {
+		case words[i] == "-v":
+			from, to, _ := strings.Cut(words[i+1], ":")
+			inside.WriteString("mkdir -p $(dirname /image" + to + ")\n")
+			inside.WriteString("if [ -d " + from + " ]; then mkdir -p /image" + to + "; else : >/image" + to + "; fi\n")
+			inside.WriteString("mount --bind " + from + " /image" + to + "\n")
+			i++
+		case strings.HasPrefix(words[i], "-"):
+		default:
+			args = words[i+1:] // behind the image
+			i = len(words)
+		}
+	}
+	if len(args) == 0 {
+		t.Fatalf("no docker run on the page: %q", page.Scripts)
+	}
+	// chroot leaves the control group behind as well, as a container does
+	inside.WriteString("exec chroot /image /confapply " + strings.Join(args, " ") + " --stable 1s --json\n")
+	n.Write("/image/units/web.service", program(1), 0o644)
+	n.Write("/run-image", inside.String(), 0o755)
+	run := func() string { return n.Must("unshare", "--mount", "--net", "--pid", "--fork", "sh", "/run-image") }
+	if out := run(); !strings.Contains(out, `"result": "done"`) {
+		t.Errorf("report: %s", out)
+	}
+	if state := n.Must("systemctl", "show", "--value", "--property=ActiveState", "web.service"); state != "active\n" {
+		t.Errorf("web.service is %s", state)
+	}
+	n.Write("/image/units/web.service", "[Service]\nExecStart=/bin/false\n", 0o644)
+	out, _, code := n.Run(t.Context(), "unshare", "--mount", "--net", "--pid", "--fork", "sh", "/run-image")
+	if code != 1 || !strings.Contains(out, "rolled-back") {
+		t.Errorf("a broken build from a container: exit %d, %s", code, out)
+	}
+	if got := n.Read(unitDir + "/web.service"); got != program(1) {
+		t.Errorf("web.service holds %q", got)
+	}
+}
