@@ -41,6 +41,7 @@ var (
 	fileName = regexp.MustCompile("^`([^`]+)`:$")
 	exitCode = regexp.MustCompile(`^\[(\d+)\]$`)
 	duration = regexp.MustCompile(`\b\d+(\.\d+)?(ms|s)\b`)
+	commit   = regexp.MustCompile(`\b([0-9a-f]{40}|[0-9a-f]{10})\b`)
 )
 
 // Read takes a page apart.
@@ -105,8 +106,8 @@ func commands(block []string, begin int) []Command {
 	return list
 }
 
-// Normalise replaces what differs from run to run: durations become SECONDS.
-// Durations that a user gives, behind a blank and a flag, stay.
+// Normalise replaces what differs from run to run: durations become SECONDS, ids
+// of commits become COMMIT.
 func Normalise(output string) string {
-	return duration.ReplaceAllString(output, "SECONDS")
+	return commit.ReplaceAllString(duration.ReplaceAllString(output, "SECONDS"), "COMMIT")
 }

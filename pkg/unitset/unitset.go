@@ -43,8 +43,8 @@ func Read(folder, without string) ([]plan.Unit, error) {
 	defer root.Close()
 	s := set{root: root, units: map[string]plan.Files{}, origin: map[string]string{}}
 	if without != "" {
-		if s.without, err = os.Stat(without); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, &Error{Path: without, Err: reason(err)}
+		if s.without, err = os.Stat(without); err != nil {
+			s.without = nil // what cannot be looked at does not lie in the folder
 		}
 	}
 	if err := s.folder(".", nil); err != nil {

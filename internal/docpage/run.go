@@ -1,0 +1,67 @@
+package docpage
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// Run runs the examples of a page that are for a place, in a folder of their own
+// that holds the page's files. bin is a folder with the programs; environment is
+// added to a small one. Every page must have an example.
+func Run(t *testing.T, path, where, bin string, environment ...string) {
+	t.Helper()
+	page, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for name, content := range page.Files {
+		full := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environment = append([]string{
+		"HOME=" + folder, "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "LC_ALL=C",
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=CI", "GIT_AUTHOR_EMAIL=ci@example.com", "GIT_COMMITTER_NAME=CI", "GIT_COMMITTER_EMAIL=ci@example.com",
+	}, environment...)
+	ran := 0
+	for _, session := range page.Sessions {
+		if session.Where != where {
+			continue
+		}
+		for _, c := range session.Commands {
+			ran++
+			code, output := run(t, folder, environment, c.Text)
+			if got := Normalise(output); got != Normalise(c.Output) || code != c.Code {
+				t.Errorf("%s:%d: %s: exit code %d, want %d\n%s", path, c.Line, c.Text, code, c.Code,
+					diff.Diff("page", []byte(Normalise(c.Output)), "run", []byte(got)))
+			}
+		}
+	}
+	if ran == 0 {
+		t.Errorf("%s has no example to run", path)
+	}
+}
+
+func run(t *testing.T, folder string, environment []string, command string) (code int, output string) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir, cmd.Env = folder, environment
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return code, string(out)
+}
