@@ -4,8 +4,11 @@ import "fmt"
 
 // closingWord says what a run has written.
 func closingWord(tag string, files, references, all int) string {
-	if files == 0 {
-		return fmt.Sprintf("%s carry the tag %s already", count(all, "file"), tag)
+	switch {
+	case files == 0 && all == 1:
+		return fmt.Sprintf("the file carries the tag %s already", tag)
+	case files == 0:
+		return fmt.Sprintf("all %d files carry the tag %s already", all, tag)
 	}
 	return fmt.Sprintf("%s written into %s of %s", tag, count(references, "reference"), count(files, "file"))
 }

@@ -390,7 +390,8 @@ func texts(args []argument) []string {
 func mentions(words []string) []string {
 	var list []string
 	for _, w := range words {
-		if r, err := imageref.Parse(strings.Trim(w, `"';`)); err == nil && !slices.Contains(list, r.Repository) {
+		name := imageref.Split(strings.Trim(w, `"';`)).NameText() // the tag may be a variable
+		if r, err := imageref.Parse(name); err == nil && !slices.Contains(list, r.Repository) {
 			list = append(list, r.Repository)
 		}
 	}
