@@ -84,7 +84,7 @@ func (w *httpWire) keepsState() bool        { return false }
 func (w *httpWire) prepare(context.Context) {}
 func (w *httpWire) close()                  { w.client.CloseIdleConnections() }
 
-func (w *httpWire) greet(ctx context.Context) (*answer, error) {
+func (w *httpWire) greet(ctx context.Context, _ bool) (*answer, error) {
 	return w.advertisement(ctx, "git-upload-pack", "read")
 }
 

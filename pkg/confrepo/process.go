@@ -97,7 +97,7 @@ type processWire struct {
 
 	reading *process
 	mu      sync.Mutex
-	pushing chan startedProcess // a git-receive-pack that was started early
+	early   map[string]chan startedProcess // programs that were started in advance
 }
 
 type startedProcess struct {
@@ -107,14 +107,19 @@ type startedProcess struct {
 
 func (w *processWire) keepsState() bool { return true }
 
-func (w *processWire) greet(ctx context.Context) (*answer, error) {
+func (w *processWire) greet(ctx context.Context, fresh bool) (*answer, error) {
 	w.endReading()
-	p, err := w.start(ctx, "git-upload-pack")
-	if err != nil {
-		return nil, err
+	var s startedProcess
+	if fresh {
+		s.p, s.err = w.start(ctx, "git-upload-pack")
+	} else {
+		s = w.take(ctx, "git-upload-pack")
 	}
-	w.reading = p
-	return w.answer(ctx, p, "read"), nil
+	if s.err != nil {
+		return nil, s.err
+	}
+	w.reading = s.p
+	return w.answer(ctx, s.p, "read"), nil
 }
 
 func (w *processWire) ask(ctx context.Context, request []byte) (*answer, error) {
@@ -142,29 +147,43 @@ func (w *processWire) answer(ctx context.Context, p *process, step string) *answ
 	}}
 }
 
-// prepare starts git-receive-pack while the tip is being read, which hides the
-// round trips of opening it.
+// prepare starts what comes after the tip has been read, a second
+// git-upload-pack and git-receive-pack, which hides the round trips of opening
+// them.
 func (w *processWire) prepare(ctx context.Context) {
+	w.startEarly(ctx, "git-upload-pack")
+	w.startEarly(ctx, "git-receive-pack")
+}
+
+func (w *processWire) startEarly(ctx context.Context, service string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.pushing != nil {
+	if w.early[service] != nil {
 		return
 	}
 	ready := make(chan startedProcess, 1)
-	w.pushing = ready
+	if w.early == nil {
+		w.early = map[string]chan startedProcess{}
+	}
+	w.early[service] = ready
 	go func() {
-		p, err := w.start(ctx, "git-receive-pack")
+		p, err := w.start(ctx, service)
 		ready <- startedProcess{p, err}
 	}()
 }
 
-func (w *processWire) push(ctx context.Context, u update) (*answer, error) {
-	w.prepare(ctx)
+// take waits for a program that was started in advance, or starts it.
+func (w *processWire) take(ctx context.Context, service string) startedProcess {
+	w.startEarly(ctx, service)
 	w.mu.Lock()
-	ready := w.pushing
-	w.pushing = nil
+	ready := w.early[service]
+	delete(w.early, service)
 	w.mu.Unlock()
-	s := <-ready
+	return <-ready
+}
+
+func (w *processWire) push(ctx context.Context, u update) (*answer, error) {
+	s := w.take(ctx, "git-receive-pack")
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -200,14 +219,18 @@ func (w *processWire) endReading() {
 func (w *processWire) close() {
 	w.endReading()
 	w.mu.Lock()
-	ready := w.pushing
-	w.pushing = nil
+	early := w.early
+	w.early = nil
 	w.mu.Unlock()
-	if ready != nil {
-		if s := <-ready; s.p != nil {
-			endProcess(s.p)
-		}
+	var ending sync.WaitGroup
+	for _, ready := range early {
+		ending.Go(func() {
+			if s := <-ready; s.p != nil {
+				endProcess(s.p)
+			}
+		})
 	}
+	ending.Wait()
 	if w.done != nil {
 		w.done()
 	}

@@ -172,6 +172,7 @@ func (p *publisher) run(ctx context.Context) (Result, error) {
 	reached := false
 	stuckSince, stuckAt := begun, plumbing.ZeroHash
 	losses, faults := 0, 0
+	var lastRace *Error
 	for {
 		started := p.o.now()
 		attempt, cancel := context.WithTimeout(ctx, limit)
@@ -194,7 +195,8 @@ func (p *publisher) run(ctx context.Context) (Result, error) {
 			}
 			wait = p.pause(cycle, losses, 4*time.Second)
 			losses++
-			err = &Error{Kind: Unavailable, Step: "push", Text: "lost the race: " + race.reason, Remote: p.said}
+			lastRace = &Error{Kind: Unavailable, Step: "push", Text: "the update was not taken: " + race.reason, Remote: p.said}
+			err = lastRace
 			p.step("another writer was faster (%s), reading the new tip", race.reason)
 		} else {
 			e := (*Error)(nil)
@@ -230,6 +232,9 @@ func (p *publisher) run(ctx context.Context) (Result, error) {
 		}
 		if end, ok := ctx.Deadline(); ok && time.Until(end) < wait {
 			e := asError("push", err)
+			if lastRace != nil && ctx.Err() != nil {
+				e = lastRace // tells more than that the time is up
+			}
 			e.Text += " (no time left for another attempt)"
 			return p.settle(ctx, e)
 		}
@@ -410,12 +415,16 @@ func explain(e *Error) *Error {
 	return e
 }
 
-// read brings the tip commit and its trees into the store.
+// firstDepth is how many commits are read with their trees at once: the tip,
+// and its parents, so that a decision can compare the two without asking again.
+const firstDepth = 2
+
+// read brings the tip commit, its parents and their trees into the store.
 func (p *publisher) read(ctx context.Context, tip plumbing.Hash) error {
 	if tip.IsZero() || tip == p.held {
 		return nil
 	}
-	q := fetchRequest{wants: []plumbing.Hash{tip}, depth: 1, filter: "blob:none", blobs: p.blobs()}
+	q := fetchRequest{wants: []plumbing.Hash{tip}, depth: firstDepth, filter: "blob:none", blobs: p.blobs()}
 	if !p.held.IsZero() {
 		q.haves = []plumbing.Hash{p.held}
 	}
@@ -423,7 +432,7 @@ func (p *publisher) read(ctx context.Context, tip plumbing.Hash) error {
 		return explain(asError("read", err))
 	}
 	p.store.prune(tip)
-	p.held, p.depth = tip, 1
+	p.held, p.depth = tip, firstDepth
 	return nil
 }
 

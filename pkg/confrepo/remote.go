@@ -30,7 +30,7 @@ type remote struct {
 	noFilter bool     // the server does not take a filter
 	noIDs    bool     // the server does not take ids that no reference names
 	listed   *references
-	started  bool // a version 0 conversation is open, its references are listed
+	started  bool // a conversation is open in which nothing was fetched yet
 }
 
 // references is what is needed of a server's list.
@@ -70,20 +70,28 @@ func settled(err error) bool {
 
 // greetAndList reads the advertisement and learns what the server can do.
 func (r *remote) greetAndList(ctx context.Context, branch string) (*references, error) {
-	r.started = false
-	a, err := r.wire.greet(ctx)
-	if err != nil {
+	if err := r.begin(ctx, true); err != nil {
 		return nil, err
 	}
-	version, err := r.readGreeting(a.r)
-	if err = a.finish(err); err != nil {
-		return nil, err
-	}
-	r.version, r.started = version, true
-	if version == 1 {
+	if r.version == 1 {
 		return r.listed, nil
 	}
 	return r.lsRefs(ctx, branch)
+}
+
+// begin starts a conversation.
+func (r *remote) begin(ctx context.Context, fresh bool) error {
+	r.started = false
+	a, err := r.wire.greet(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	version, err := r.readGreeting(a.r)
+	if err = a.finish(err); err != nil {
+		return err
+	}
+	r.version, r.started = version, true
+	return nil
 }
 
 // hangUp forgets a conversation that went wrong.
@@ -283,6 +291,16 @@ func (r *remote) fetchOnce(ctx context.Context, q fetchRequest, into *store) err
 	if r.noFilter {
 		q.filter = ""
 	}
+	if r.wire.keepsState() {
+		// one fetch in each conversation: git-upload-pack keeps what it learned
+		// of the client's history in the first for the second
+		if !r.started {
+			if err := r.begin(ctx, false); err != nil {
+				return err
+			}
+		}
+		r.started = false
+	}
 	if r.version == 2 {
 		return r.fetch2(ctx, q, into)
 	}
@@ -346,12 +364,6 @@ func (q fetchRequest) write(b *pktBuffer, caps string) {
 }
 
 func (r *remote) fetch0(ctx context.Context, q fetchRequest, into *store) error {
-	if r.wire.keepsState() && !r.started {
-		if _, err := r.greetAndList(ctx, ""); err != nil {
-			return err
-		}
-	}
-	r.started = false // the conversation ends with the packfile
 	shallow := hasCapability(r.offered, "shallow")
 	if !shallow {
 		q.depth, q.haves = 0, nil

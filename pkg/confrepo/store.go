@@ -162,8 +162,8 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 	return nil
 }
 
-// prune forgets everything that the commit does not lead to through trees
-// that are held.
+// prune forgets everything but the commit, its parents and what their trees
+// lead to, as far as it is held.
 func (s *store) prune(commit plumbing.Hash) {
 	kept := newStore()
 	var walk func(id plumbing.Hash)
@@ -191,5 +191,12 @@ func (s *store) prune(commit plumbing.Hash) {
 		}
 	}
 	walk(commit)
+	if raw, ok := s.get(commit, plumbing.CommitObject); ok {
+		if c, err := parseCommit(commit, raw); err == nil {
+			for _, p := range c.Parents {
+				walk(plumbing.NewHash(p))
+			}
+		}
+	}
 	*s = *kept
 }

@@ -10,8 +10,8 @@ import (
 // programs one conversation goes on until it is ended.
 type wire interface {
 	// greet starts a conversation with git-upload-pack and returns its
-	// advertisement.
-	greet(ctx context.Context) (*answer, error)
+	// advertisement. With fresh unset, one that was started in advance will do.
+	greet(ctx context.Context, fresh bool) (*answer, error)
 	// ask sends a request to git-upload-pack and returns what comes back. On a
 	// wire that keeps state it goes on with the conversation that greet began.
 	ask(ctx context.Context, request []byte) (*answer, error)

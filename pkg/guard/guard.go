@@ -31,9 +31,10 @@
 //     lower build now, or none, or is gone, gets a mark. The commit that is about
 //     to be made carries these marks on.
 //
-// The look back goes Memory generations deep. It costs no round trip of its own
-// (the commits come together with the unit that is to be compared), and one or
-// two more only if somebody else's commit is found on top of a sealed one. A
+// The look back goes Memory generations deep. It mostly costs no round trip of
+// its own: the tip's parents come with the tip, older commits together with the
+// unit that is to be compared. Only two or more commits by others on top of a
+// sealed one cost one or two more, once. A
 // history that was rewritten by force is outside of this: what is no longer in
 // it is forgotten.
 package guard

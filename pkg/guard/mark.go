@@ -13,12 +13,15 @@ func marksAt(v View, wanted []File) (marks []mark, notes []string, err error) {
 	if sealed(tip) {
 		return marksIn(tip.Message), nil, nil
 	}
-	ancestors, err := v.Ancestors(Memory)
+	last, complete, err := lastSealed(v, 2)
+	if err == nil && !complete {
+		last, _, err = lastSealed(v, Memory)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	now := map[string]unit{} // the tip's content of the paths that changed since
-	for _, last := range lastSealed(ancestors) {
+	for _, last := range last {
 		differences, loading := v.ChangedSince(last)
 		if loading != nil {
 			err = loading
@@ -57,14 +60,19 @@ func marksAt(v View, wanted []File) (marks []mark, notes []string, err error) {
 	return open, notes, nil
 }
 
-// lastSealed lists the sealed commits that can be reached from the tip (the
-// first of the ancestors) without passing another one.
-func lastSealed(ancestors []Commit) []Commit {
+// lastSealed lists the sealed commits that can be reached from the tip in so
+// many generations without passing another one, and tells whether all lines
+// ended in one or at the beginning of the history.
+func lastSealed(v View, generations int) (last []Commit, complete bool, err error) {
+	ancestors, err := v.Ancestors(generations)
+	if err != nil {
+		return nil, false, err
+	}
 	byID := map[string]Commit{}
 	for _, c := range ancestors {
 		byID[c.ID] = c
 	}
-	var last []Commit
+	complete = true
 	seen := map[string]bool{}
 	queue := ancestors[:min(1, len(ancestors))]
 	for len(queue) > 0 {
@@ -79,12 +87,14 @@ func lastSealed(ancestors []Commit) []Commit {
 			continue
 		}
 		for _, p := range c.Parents {
-			if parent, known := byID[p]; known {
+			parent, known := byID[p]
+			if known {
 				queue = append(queue, parent)
 			}
+			complete = complete && known
 		}
 	}
-	return last
+	return last, complete, nil
 }
 
 func readBoth(v View, d Difference) (was, is unit, err error) {
