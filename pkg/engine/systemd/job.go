@@ -48,7 +48,7 @@ func (c *changer) run(ctx context.Context, jobs []job) {
 			if j.stop && isNoSuchUnit(err) {
 				continue
 			}
-			c.blame(j, unitFault(err))
+			c.blame(j, c.cause(ctx, err))
 		}
 	}
 	for i, j := range jobs {
@@ -84,17 +84,14 @@ func (c *changer) wait(ctx context.Context, j job, result <-chan string) error {
 		case word := <-result:
 			return c.result(ctx, j.unit, word)
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return apply.Unitf("not done within %v", c.limits.Timeout)
-			}
-			return ctx.Err()
+			return c.cause(ctx, ctx.Err())
 		case <-poll.C:
 			if !c.conn.Connected() {
 				return errors.New("the connection to the bus was lost")
 			}
 			p, err := c.properties(ctx, c.conn, j.unit)
 			if err != nil {
-				return err
+				return c.cause(ctx, err)
 			}
 			if p.job() != 0 {
 				idle = 0
@@ -103,6 +100,15 @@ func (c *changer) wait(ctx context.Context, j job, result <-chan string) error {
 			}
 		}
 	}
+}
+
+// cause is what an error comes to: the unit's failure if its time was over or
+// if systemd says so, else what it is.
+func (c *changer) cause(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return apply.Unitf("not done within %v", c.limits.Timeout)
+	}
+	return unitFault(err)
 }
 
 // byState judges a job whose result was missed.
@@ -140,12 +146,15 @@ func (c *changer) settled(ctx context.Context, unit string) (properties, error) 
 	}
 	for {
 		p, err := c.properties(ctx, c.conn, unit)
-		if err != nil || p.job() == 0 {
-			return p, unitFault(err)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", unit, c.cause(ctx, err))
+		}
+		if p.job() == 0 {
+			return p, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, apply.Unitf("%s: its job did not end", unit)
+			return nil, fmt.Errorf("%s: %w", unit, c.cause(ctx, ctx.Err()))
 		case <-time.After(watchPoll):
 		}
 	}
