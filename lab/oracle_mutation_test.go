@@ -80,7 +80,10 @@ func (w unitWriter) client(program string) string {
 	if w.IntN(4) == 0 {
 		return program + w.pick("pull ", "pull -q ", "image pull ", "--log-level debug pull ") + w.image()
 	}
-	line := program + w.pick("run", "run", "create", "container run", "-D run")
+	line := program + w.pick("run", "run", "create", "container run")
+	if w.IntN(6) == 0 && !strings.Contains(program, "systemd-docker") {
+		line = program + "-D run"
+	}
 	for range w.IntN(4) {
 		line += w.blank() + w.option()
 	}

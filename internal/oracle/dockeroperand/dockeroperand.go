@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/unitstamp/unitstamp/internal/oracle/sandbox"
@@ -187,6 +188,9 @@ func (s *session) ask(ctx context.Context, args []string) (Answer, error) {
 			Stdin:   s.tty.inner,
 			Timeout: callTimeout,
 		})
+		if errors.Is(err, syscall.E2BIG) {
+			return Answer{Refusal: "no program can be started with so long a word"}, nil
+		}
 		if err != nil {
 			return Answer{}, err
 		}
