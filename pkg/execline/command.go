@@ -111,45 +111,51 @@ func readCommand(value string, first Word, at int) (c Command, next int, more bo
 	if message, hint := badPath(path.Text); message != "" {
 		return c, at, false, &Problem{path.Start, path.End, !c.IgnoresFailure(), "command-path", message, hint}
 	}
-	c.Words = append(make([]Word, 0, 1+strings.Count(value[at:], " ")), path)
+	words, at, more, problem := readWords(path, value, at)
+	if problem != nil {
+		problem.Fatal = !c.IgnoresFailure()
+		return c, at, false, problem
+	}
+	if strings.Contains(c.Prefix, "@") {
+		if len(words) == 1 {
+			return c, at, false, &Problem{path.Start, path.End, !c.IgnoresFailure(), "empty-command",
+				"the prefix '@' wants a second word as argv[0]", "leave out the '@'"}
+		}
+		argv0 := words[1]
+		c.Argv0 = &argv0
+		words = append(words[:1], words[2:]...)
+	}
+	c.Words = words
+	return c, at, more, nil
+}
+
+// readWords reads the words after a path up to the end of the command; more tells
+// that a ';' follows.
+func readWords(path Word, value string, at int) (words []Word, next int, more bool, problem *Problem) {
+	words = append(make([]Word, 0, 1+min(12, strings.Count(value[at:], " "))), path)
 	for at < len(value) {
 		if end, ok := loneSemicolon(value, at); ok {
-			return c.split(value, end, true)
+			return words, end, true, nil
 		}
 		if value[at] == '\\' {
 			if end, ok := loneSemicolon(value, at+1); ok {
 				// \; is a word of its own that does not separate.
-				c.Words = append(c.Words, Word{Text: ";", Start: at, End: at + 2, runs: []run{{0, at, false}}})
+				words = append(words, Word{Text: ";", Start: at, End: at + 2, runs: []run{{value: at, escape: 2}}})
 				at = end
 				continue
 			}
 		}
-		w, next, found, err := nextWord(value, at)
+		w, end, found, err := nextWord(value, at)
 		if err != nil {
-			return c, at, false, unbalanced(value, at, !c.IgnoresFailure())
+			return nil, at, false, unbalanced(value, at, false)
 		}
 		if !found {
 			break
 		}
-		c.Words = append(c.Words, w)
-		at = next
+		words = append(words, w)
+		at = end
 	}
-	return c.split(value, at, false)
-}
-
-// split moves argv[0] out of the words, if the prefix asks for it.
-func (c Command) split(value string, next int, more bool) (Command, int, bool, *Problem) {
-	if !strings.Contains(c.Prefix, "@") {
-		return c, next, more, nil
-	}
-	if len(c.Words) == 1 {
-		return c, next, false, &Problem{c.Words[0].Start, c.Words[0].End, !c.IgnoresFailure(), "empty-command",
-			"the prefix '@' wants a second word as argv[0]", "leave out the '@'"}
-	}
-	argv0 := c.Words[1]
-	c.Argv0 = &argv0
-	c.Words = append(c.Words[:1], c.Words[2:]...)
-	return c, next, more, nil
+	return words, at, false, nil
 }
 
 // cut takes the first n bytes off a word.
@@ -173,7 +179,7 @@ func (w Word) cut(n int) Word {
 		if r.text < n {
 			r.value, r.text = r.value+n-r.text, n
 		}
-		runs = append(runs, run{r.text - n, r.value, r.verbatim})
+		runs = append(runs, run{r.text - n, r.value, r.escape, r.verbatim})
 	}
 	w.Text, w.runs = w.Text[n:], runs
 	if runs == nil {

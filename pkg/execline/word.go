@@ -32,8 +32,9 @@ type Word struct {
 // run maps a stretch of Text to the value. An escape sequence is a run of one or
 // more bytes of Text that is not verbatim.
 type run struct {
-	text     int // offset in Text
+	text     int // offset in the text
 	value    int // offset in the value
+	escape   int // length of the escape sequence, if it is one
 	verbatim bool
 }
 
@@ -82,14 +83,50 @@ func (w Word) Verbatim(i, j int) (start, end int, ok bool) {
 	return r.value + i - r.text, r.value + j - r.text, true
 }
 
-// runAt returns the index of the run that holds Text[i].
-func (w Word) runAt(i int) int {
-	for k := len(w.runs) - 1; k > 0; k-- {
-		if w.runs[k].text <= i {
-			return k
+// Pieces calls yield for each stretch of the word that has one origin, in order. It
+// is meant for range.
+func (w Word) Pieces(yield func(piece Piece) bool) {
+	if w.runs == nil {
+		if w.Text != "" {
+			yield(Piece{0, len(w.Text), w.Start, w.End, true})
+		}
+		return
+	}
+	for k, r := range w.runs {
+		p := Piece{r.text, len(w.Text), r.value, 0, r.verbatim}
+		if k+1 < len(w.runs) {
+			p.End = w.runs[k+1].text
+		}
+		p.ValueEnd = r.value + p.End - p.Start
+		if !r.verbatim {
+			p.ValueEnd = r.value + r.escape
+		}
+		if p.Start < p.End && !yield(p) {
+			return
 		}
 	}
-	return 0
+}
+
+// A Piece is a stretch of a word: Text[Start:End] comes from the value's bytes
+// [ValueStart:ValueEnd], which are the same if it is verbatim, and an escape
+// sequence if not.
+type Piece struct {
+	Start, End           int
+	ValueStart, ValueEnd int
+	Verbatim             bool
+}
+
+// runAt returns the index of the run that holds Text[i].
+func (w Word) runAt(i int) int {
+	low, high := 0, len(w.runs)
+	for high-low > 1 {
+		if mid := (low + high) / 2; w.runs[mid].text <= i {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
 }
 
 // errUnbalanced is what is left when keeping unknown escapes did not help.
@@ -142,7 +179,7 @@ func quotedWord(value string, at int, keepUnknown bool) (Word, int, bool) {
 				return
 			}
 		}
-		w.runs = append(w.runs, run{text.Len(), offset, true})
+		w.runs = append(w.runs, run{text: text.Len(), value: offset, verbatim: true})
 	}
 	quote := byte(0)
 	i := at
@@ -153,7 +190,7 @@ func quotedWord(value string, at int, keepUnknown bool) (Word, int, bool) {
 			unescaped, length := unescape(value[i+1:])
 			switch {
 			case length > 0:
-				w.runs = append(w.runs, run{text.Len(), i, false})
+				w.runs = append(w.runs, run{text: text.Len(), value: i, escape: 1 + length})
 				text.WriteString(unescaped)
 				i += length
 			case !keepUnknown:

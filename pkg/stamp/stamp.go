@@ -135,7 +135,12 @@ type Outcome struct {
 }
 
 // Output is the file with the edits made.
-func (o *Outcome) Output() ([]byte, error) { return source.Apply(o.Source.Bytes, o.Edits) }
+func (o *Outcome) Output() ([]byte, error) {
+	if len(o.Edits) == 0 {
+		return o.Source.Bytes, nil
+	}
+	return source.Apply(o.Source.Bytes, o.Edits)
+}
 
 // Stamp decides what to write into one unit.
 func Stamp(u *Unit, request Request) *Outcome {

@@ -87,7 +87,8 @@ func (d *Document) Last(section, key string) *Item {
 // indentation is kept.
 type Value struct {
 	Text  string
-	parts []part // in order of Text; a single line has one
+	file  int    // offset in the file, for a value on one line
+	parts []part // of a value on several lines, in order of Text; else nil
 }
 
 // part maps a run of Text to the file. The blank that stands for a '\' is a part
@@ -101,6 +102,9 @@ type part struct {
 // Offset returns the file offset of the byte Text[i]; i == len(Text) gives the
 // place just after the value's last byte.
 func (v Value) Offset(i int) int {
+	if v.parts == nil {
+		return v.file + i
+	}
 	if i > 0 && i == len(v.Text) {
 		return v.Offset(i-1) + 1
 	}
@@ -112,6 +116,9 @@ func (v Value) Offset(i int) int {
 // together in the file as they stand in Text, because a continuation comes
 // between, and so cannot be replaced as one.
 func (v Value) Span(i, j int) (source.Span, bool) {
+	if v.parts == nil {
+		return source.Span{Start: v.file + i, End: v.file + j}, true
+	}
 	first := v.Offset(i)
 	span := source.Span{Start: first, End: first + j - i}
 	if i == j {
@@ -124,8 +131,39 @@ func (v Value) Span(i, j int) (source.Span, bool) {
 	return span, true
 }
 
+// Pieces calls yield for each stretch of Text[i:j] that lies together in the file,
+// in order: its offsets in Text, where it begins in the file, and whether it
+// stands there as it is; the blank for a '\\' does not. It is meant for range.
+func (v Value) Pieces(i, j int) func(yield func(piece Piece) bool) {
+	return func(yield func(piece Piece) bool) {
+		if v.parts == nil {
+			if i < j {
+				yield(Piece{i, j, v.file + i, true})
+			}
+			return
+		}
+		for k := v.partAt(i); i < j; k++ {
+			end := j
+			if k+1 < len(v.parts) {
+				end = min(j, v.parts[k+1].text)
+			}
+			if i < end && !yield(Piece{i, end, v.parts[k].file + i - v.parts[k].text, v.parts[k].verbatim}) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
+// A Piece is a stretch of a value: Text[Start:End] comes from the file's bytes
+// from File on.
+type Piece struct {
+	Start, End, File int
+	Verbatim         bool
+}
+
 // Continued reports whether the value runs over more than one line.
-func (v Value) Continued() bool { return len(v.parts) > 1 }
+func (v Value) Continued() bool { return v.parts != nil }
 
 // partAt returns the index of the part that holds Text[i].
 func (v Value) partAt(i int) int {

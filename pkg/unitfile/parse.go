@@ -44,6 +44,7 @@ type parser struct {
 	start    int // offset of its first byte
 	joined   strings.Builder
 	line     string // its text once whole
+	lineAt   int    // where that stands, if it is on one line
 	parts    []part
 	comments []source.Span
 	open     bool // it goes on
@@ -114,11 +115,11 @@ func (p *parser) addContinued(line string, at int) {
 
 // addLast joins the line that ends the logical line.
 func (p *parser) addLast(line string, at int) {
-	p.parts = append(p.parts, part{text: p.joined.Len(), file: at, verbatim: true})
-	if p.joined.Len() == 0 {
-		p.line = line
+	if p.parts == nil {
+		p.line, p.lineAt = line, at
 		return
 	}
+	p.parts = append(p.parts, part{text: p.joined.Len(), file: at, verbatim: true})
 	p.joined.WriteString(line)
 	p.line = p.joined.String()
 }
@@ -129,7 +130,7 @@ func (p *parser) finish(end int) error {
 	it := Item{Span: source.Span{Start: p.start, End: end}, Section: p.section, InnerComments: p.comments}
 	from, to := trim(p.line, 0, len(p.line))
 	text := p.line[from:to]
-	whole := Value{Text: p.line, parts: p.parts}
+	whole := Value{Text: p.line, file: p.lineAt, parts: p.parts}
 	it.KeySpan = source.Span{Start: whole.Offset(from), End: whole.Offset(from)}
 	if from < to {
 		it.KeySpan.End = whole.Offset(to-1) + 1
@@ -173,9 +174,15 @@ func (p *parser) finish(end int) error {
 
 // slice is the value of Text[i:j]. It takes over v's parts: v is of no use after.
 func (v Value) slice(i, j int) Value {
+	if v.parts == nil {
+		return Value{Text: v.Text[i:j], file: v.file + i}
+	}
 	first := v.partAt(i)
 	last := max(first, v.partAt(max(i, j-1)))
 	moved := v.parts[first : last+1]
+	if first == last && moved[0].verbatim { // the rest was the key, or blank
+		return Value{Text: v.Text[i:j], file: moved[0].file + i - moved[0].text}
+	}
 	for k := 1; k < len(moved); k++ {
 		moved[k].text -= i
 	}

@@ -12,27 +12,13 @@ import (
 // wordText is a word of a value, its bytes traced to the file.
 func wordText(value unitfile.Value, w execline.Word) text {
 	var b builder
-	if w.Plain() {
-		appendValue(&b, value, w.Start, w.End)
-		return b.text()
-	}
-	for i := 0; i < len(w.Text); {
-		// Take as many bytes as stand together in the value.
-		j := i + 1
-		for j < len(w.Text) {
-			if _, _, ok := w.Verbatim(i, j+1); !ok {
-				break
-			}
-			j++
+	for p := range w.Pieces {
+		if p.Verbatim {
+			appendValue(&b, value, p.ValueStart, p.ValueEnd)
+			continue
 		}
-		if start, end, ok := w.Verbatim(i, j); ok {
-			appendValue(&b, value, start, end)
-		} else {
-			start, end := w.Offset(i), w.Offset(j)
-			site := source.Span{Start: value.Offset(start), End: value.Offset(max(start, end-1)) + 1}
-			b.add(w.Text[i:j], site.Start, derived, site)
-		}
-		i = j
+		site := source.Span{Start: value.Offset(p.ValueStart), End: value.Offset(p.ValueEnd-1) + 1}
+		b.add(w.Text[p.Start:p.End], site.Start, derived, site)
 	}
 	return b.text()
 }
@@ -40,17 +26,12 @@ func wordText(value unitfile.Value, w execline.Word) text {
 // appendValue adds value[i:j]. A word holds a continuation only inside quotes; its
 // blank is derived.
 func appendValue(b *builder, value unitfile.Value, i, j int) {
-	if span, ok := value.Span(i, j); ok {
-		b.add(value.Text[i:j], span.Start, verbatim, source.Span{})
-		return
-	}
-	for ; i < j; i++ {
-		span, ok := value.Span(i, i+1)
-		o := verbatim
-		if !ok {
-			o = derived
+	for p := range value.Pieces(i, j) {
+		if p.Verbatim {
+			b.add(value.Text[p.Start:p.End], p.File, verbatim, source.Span{})
+			continue
 		}
-		b.add(value.Text[i:i+1], span.Start, o, source.Span{})
+		b.add(value.Text[p.Start:p.End], p.File, derived, source.Span{})
 	}
 }
 
@@ -212,7 +193,7 @@ func expandVariables(word text, specifiers bool, env environment) []argument {
 // unknownText is a text of which nothing is known but how it is written.
 func unknownText(t text) text {
 	site := t.site(0, len(t.s))
-	return text{t.s, []run{{0, site.Start, unknown, site}}}
+	return text{s: t.s, runs: []run{{0, site.Start, unknown, site}}}
 }
 
 // subWord is a word that was read from the text t.
@@ -221,15 +202,13 @@ func subWord(t text, w execline.Word) text {
 		return t.slice(w.Start, w.End)
 	}
 	var b builder
-	for i := range len(w.Text) {
-		start, end, ok := w.Verbatim(i, i+1)
-		if ok {
-			b.join(t.slice(start, end))
+	for p := range w.Pieces {
+		if p.Verbatim {
+			b.join(t.slice(p.ValueStart, p.ValueEnd))
 			continue
 		}
-		start, end = w.Offset(i), max(w.Offset(i)+1, w.Offset(i+1))
-		site := t.site(start, min(end, len(t.s)))
-		b.add(w.Text[i:i+1], site.Start, derived, site)
+		site := t.site(p.ValueStart, p.ValueEnd)
+		b.add(w.Text[p.Start:p.End], site.Start, derived, site)
 	}
 	return b.text()
 }

@@ -91,7 +91,8 @@ type finder struct {
 	item   *unitfile.Item     // the assignment being read
 	prefix string             // of the command being read
 	depth  int                // of scripts inside scripts
-	line   []containerrun.Arg // reused by namesNoImage
+	line   []containerrun.Arg // reused from command to command
+	args   []argument         // likewise
 	calls  bool               // they are asked for
 }
 
@@ -143,12 +144,10 @@ func (f *finder) command(c *execline.Command) {
 	if c.ExpandsVariables() {
 		env = f.environment(f.item.Section)
 	}
-	args := make([]argument, 0, len(c.Words))
-	runs := make([]run, len(c.Words)) // one for each plain word
+	args := f.args[:0]
 	for i, w := range c.Words {
 		if span, ok := f.plain(w); ok {
-			runs[i] = run{file: span.Start}
-			args = append(args, argument{text: text{w.Text, runs[i : i+1 : i+1]}, site: span})
+			args = append(args, argument{text: plainText(w.Text, span.Start), site: span})
 			continue
 		}
 		raw := wordText(f.item.Value, w)
@@ -169,7 +168,7 @@ func (f *finder) command(c *execline.Command) {
 			args = append(args, a)
 		}
 	}
-	f.prefix = c.Prefix
+	f.prefix, f.args = c.Prefix, args
 	f.commandLine(args, env)
 }
 
@@ -206,7 +205,8 @@ func (f *finder) badSpecifier(c *execline.Command, raw text, at int) {
 
 // commandLine follows wrappers to a container client or to a shell's script.
 func (f *finder) commandLine(args []argument, env environment) {
-	line := toArgs(args)
+	f.line = appendArgs(f.line[:0], args)
+	line := f.line
 	target := containerrun.Unwrap(line)
 	switch {
 	case target.Issue != nil:
@@ -237,10 +237,9 @@ func seemsContainer(line []containerrun.Arg) bool {
 	return false
 }
 
-func toArgs(args []argument) []containerrun.Arg {
-	line := make([]containerrun.Arg, len(args))
-	for i, a := range args {
-		line[i] = containerrun.Arg{Text: a.text.s, Splits: a.splits, Open: a.text.beginsUnknown()}
+func appendArgs(line []containerrun.Arg, args []argument) []containerrun.Arg {
+	for _, a := range args {
+		line = append(line, containerrun.Arg{Text: a.text.s, Splits: a.splits, Open: a.text.beginsUnknown()})
 	}
 	return line
 }
@@ -390,6 +389,9 @@ func texts(args []argument) []string {
 func mentions(words []string) []string {
 	var list []string
 	for _, w := range words {
+		if w == "" || w[0] == '-' || w[0] == '/' {
+			continue
+		}
 		name := imageref.Split(strings.Trim(w, `"';`)).NameText() // the tag may be a variable
 		if r, err := imageref.Parse(name); err == nil && !slices.Contains(list, r.Repository) {
 			list = append(list, r.Repository)

@@ -175,7 +175,7 @@ func (r Reference) checkTag(split imageref.Reference) *Obstacle {
 			"if it is a placeholder, write the tag over it with --literal"}
 	}
 	for i := after.Start; i < after.End; i++ { // %% and \\x41 are derived as well, and never in a tag
-		if run := r.target.runs[r.target.runAt(i)]; run.origin == derived && strings.Contains(r.Written, "%") {
+		if run := r.target.run(i); run.origin == derived && strings.Contains(r.Written, "%") {
 			return &Obstacle{"composed-tag", "the tag of " + strconv.Quote(r.Written) + " holds a specifier",
 				"write the tag over it with --literal"}
 		}

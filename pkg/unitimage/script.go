@@ -232,7 +232,7 @@ func (s *shellReader) call(c *syntax.CallExpr) {
 	case "eval", "source", ".":
 		s.state.tainted = true
 		s.state.set = map[string]*text{}
-		if line := toArgs(args); seemsContainer(line) {
+		if seemsContainer(appendArgs(nil, args)) {
 			s.doubt(args, 0, "", "eval", strconv.Quote(args[0].text.s)+" makes commands that are not read", "write the command without it")
 		}
 		return

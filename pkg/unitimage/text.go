@@ -12,7 +12,34 @@ import (
 // bytes that stand in the file as they are can be found again and replaced there.
 type text struct {
 	s    string
-	runs []run // in order; the first starts at 0 unless s is empty
+	file int   // where s stands, if runs is nil: the whole is verbatim
+	runs []run // in order; the first starts at 0
+}
+
+// plainText is a text that stands in the file as it is.
+func plainText(s string, file int) text { return text{s: s, file: file} }
+
+// run returns the run that holds the byte at an offset.
+func (t text) run(offset int) run {
+	if t.runs == nil {
+		return run{file: t.file}
+	}
+	return t.runs[t.runAt(offset)]
+}
+
+// each calls yield for every run, with its bytes. It is meant for range.
+func (t text) each(yield func(r run, s string) bool) {
+	if t.runs == nil {
+		if t.s != "" {
+			yield(run{file: t.file}, t.s)
+		}
+		return
+	}
+	for i, r := range t.runs {
+		if !yield(r, t.s[r.at:t.runEnd(i)]) {
+			return
+		}
+	}
 }
 
 // run is a stretch of a text with one origin.
@@ -62,19 +89,19 @@ func (b *builder) add(s string, file int, o origin, site source.Span) {
 
 // join appends a text.
 func (b *builder) join(t text) {
-	for i, r := range t.runs {
-		b.add(t.s[r.at:t.runEnd(i)], r.file, r.origin, r.site)
+	for r, s := range t.each {
+		b.add(s, r.file, r.origin, r.site)
 	}
 }
 
 // joinAt appends a text that something at a site stands for.
 func (b *builder) joinAt(t text, site source.Span) {
-	for i, r := range t.runs {
-		b.add(t.s[r.at:t.runEnd(i)], r.file, r.origin, site)
+	for r, s := range t.each {
+		b.add(s, r.file, r.origin, site)
 	}
 }
 
-func (b *builder) text() text { return text{b.s.String(), b.runs} }
+func (b *builder) text() text { return text{s: b.s.String(), runs: b.runs} }
 
 func (t text) runEnd(i int) int {
 	if i+1 < len(t.runs) {
@@ -85,17 +112,24 @@ func (t text) runEnd(i int) int {
 
 // runAt returns the index of the run that holds the byte at an offset.
 func (t text) runAt(offset int) int {
-	i := 0
-	for i+1 < len(t.runs) && t.runs[i+1].at <= offset {
-		i++
+	low, high := 0, len(t.runs)
+	for high-low > 1 {
+		if mid := (low + high) / 2; t.runs[mid].at <= offset {
+			low = mid
+		} else {
+			high = mid
+		}
 	}
-	return i
+	return low
 }
 
 // slice is t[i:j].
 func (t text) slice(i, j int) text {
 	if i >= j {
 		return text{}
+	}
+	if t.runs == nil {
+		return plainText(t.s[i:j], t.file+i)
 	}
 	var runs []run
 	for k := t.runAt(i); k < len(t.runs) && t.runs[k].at < j; k++ {
@@ -109,7 +143,7 @@ func (t text) slice(i, j int) text {
 		r.at -= i
 		runs = append(runs, r)
 	}
-	return text{t.s[i:j], runs}
+	return text{s: t.s[i:j], runs: runs}
 }
 
 // site returns the place of t[i:j], i < j, in the command line: from where its
@@ -120,7 +154,7 @@ func (t text) site(i, j int) source.Span {
 
 // siteOf is the place of one byte.
 func (t text) siteOf(i int) source.Span {
-	r := t.runs[t.runAt(i)]
+	r := t.run(i)
 	if r.site.Len() > 0 {
 		return r.site
 	}
@@ -154,8 +188,8 @@ func (t text) verbatim(i, j int) (source.Span, bool) {
 	if i >= j || j > len(t.s) {
 		return source.Span{}, false
 	}
-	r := t.runs[t.runAt(i)]
-	if r.origin != verbatim || t.runAt(i) != t.runAt(j-1) {
+	r := t.run(i)
+	if r.origin != verbatim || r != t.run(j-1) {
 		return source.Span{}, false
 	}
 	start := r.file + i - r.at
@@ -164,7 +198,7 @@ func (t text) verbatim(i, j int) (source.Span, bool) {
 
 // known reports whether every byte of t[i:j] is known.
 func (t text) known(i, j int) bool {
-	if i >= j {
+	if i >= j || t.runs == nil {
 		return true
 	}
 	for k := t.runAt(i); k < len(t.runs) && t.runs[k].at < j; k++ {

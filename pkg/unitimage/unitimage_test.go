@@ -280,7 +280,7 @@ ExecStop=/bin/sh -c 'docker rm web; echo done'
 	}
 	want := strings.Join([]string{
 		`ExecStartPre "-" shell=false image=false /usr/bin/docker</usr/bin/docker> stop<stop> web<${NAME}> $MORE<$MORE>?!`,
-		`ExecStart "" shell=false image=true docker<docker> run<run> --name<--name> web<we\x62">! x/a<x/a>`,
+		`ExecStart "" shell=false image=true docker<docker> run<run> --name<--name> web<we\x62>! x/a<x/a>`,
 		`ExecStop "" shell=true image=false docker<docker> rm<rm> web<web>`,
 		`ExecStop "" shell=true image=false echo<echo> done<done>`,
 	}, "\n")

@@ -21,11 +21,11 @@ func (u Use) Uses(span source.Span) bool { return u.text.overlaps(span) }
 func (r Reference) Uses(span source.Span) bool { return r.target.overlaps(span) }
 
 func (t text) overlaps(span source.Span) bool {
-	for i, r := range t.runs {
+	for r, s := range t.each {
 		if r.origin != verbatim {
 			continue
 		}
-		start, end := r.file, r.file+t.runEnd(i)-r.at
+		start, end := r.file, r.file+len(s)
 		if span.Start < end && start < span.End || span.Len() == 0 && start < span.Start && span.Start <= end {
 			return true
 		}
