@@ -356,12 +356,26 @@ func TestTroubleOnTheWay(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		r.n.Must("systemctl", "restart", "dbus.service")
-		_ = run.Wait()
-		_, got := r.apply(0)
-		if a := got.of("bus.service"); a.Result != "done" {
-			r.t.Errorf("after the restart of the bus: %+v", a)
+		if err := run.Wait(); err != nil {
+			r.t.Errorf("a run during which the bus was restarted: %v", err)
+		}
+		if starts := strings.Count(r.n.Journal("bus.service"), "build 2"); starts != 1 {
+			r.t.Errorf("build 2 was started %d times", starts)
 		}
 		r.file("bus.service", program(2))
+		r.state("bus.service", "active/running")
+
+		// restarted while a job is under way: its end is missed, and seen all the same
+		r.want(files{"bus.service": "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'sleep 3; systemd-notify --ready; exec sleep 9999'\n"})
+		run = r.n.Command(t.Context(), r.command("apply", "--stable", "1s")...)
+		if err := run.Start(); err != nil {
+			r.t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		r.n.Must("systemctl", "restart", "dbus.service")
+		if err := run.Wait(); err != nil {
+			r.t.Errorf("a run during whose job the bus was restarted: %v", err)
+		}
 		r.state("bus.service", "active/running")
 	})
 }

@@ -19,11 +19,7 @@ import (
 // and reloads. Timers, sockets and paths are stopped before and started after
 // everything else.
 func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Limits) map[string]apply.Failure {
-	conn, err := e.bus(ctx)
-	if err != nil {
-		return dir.FailAll(group, apply.Failure{Err: err, Untouched: true})
-	}
-	c := &changer{Engine: e, conn: conn, limits: limits, failures: map[string]apply.Failure{}, group: group}
+	c := &changer{Engine: e, limits: limits, failures: map[string]apply.Failure{}, group: group}
 	if err := e.Record(group, true); err != nil {
 		return dir.FailAll(group, apply.Failure{Err: err, Untouched: true})
 	}
@@ -39,7 +35,6 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 // changer carries one group through.
 type changer struct {
 	*Engine
-	conn     *systemd.Conn
 	limits   apply.Limits
 	group    []*plan.Step
 	failures map[string]apply.Failure
@@ -102,14 +97,14 @@ func (c *changer) stop(ctx context.Context) {
 
 // stopServices are the jobs that stop what a socket started.
 func (c *changer) stopServices(ctx context.Context, s *plan.Step, socket string) []job {
-	p, err := c.properties(ctx, c.conn, socket)
+	p, err := c.properties(ctx, socket)
 	if err != nil {
 		c.fail(s.Unit, err)
 		return nil
 	}
 	var jobs []job
 	for _, service := range p.list("Triggers") {
-		if q, err := c.properties(ctx, c.conn, service); err == nil && q.up() {
+		if q, err := c.properties(ctx, service); err == nil && q.up() {
 			jobs = append(jobs, job{unit: service, blame: s.Unit, do: stopUnit, stop: true})
 			if s.Action != plan.Delete {
 				c.along[service] = s.Unit
@@ -122,7 +117,7 @@ func (c *changer) stopServices(ctx context.Context, s *plan.Step, socket string)
 // noteDependents notes what is up and goes down or restarts with a unit.
 func (c *changer) noteDependents(ctx context.Context, blame, unit string) {
 	for todo := []string{unit}; len(todo) > 0; todo = todo[1:] {
-		p, err := c.properties(ctx, c.conn, todo[0])
+		p, err := c.properties(ctx, todo[0])
 		if err != nil {
 			continue // not loaded: nothing depends on it
 		}
@@ -130,7 +125,7 @@ func (c *changer) noteDependents(ctx context.Context, blame, unit string) {
 			if _, seen := c.along[name]; seen || name == unit {
 				continue
 			}
-			if q, err := c.properties(ctx, c.conn, name); err == nil && q.up() {
+			if q, err := c.properties(ctx, name); err == nil && q.up() {
 				c.along[name] = blame
 				todo = append(todo, name)
 			}
@@ -151,7 +146,11 @@ func (c *changer) write(ctx context.Context) bool {
 	}
 	for _, s := range steps {
 		if s.Disable || s.Enable && s.WasEnabled {
-			if _, err := c.conn.DisableUnitFilesContext(ctx, []string{s.Unit}, c.runtime()); err != nil && !gone(err) {
+			err := c.ask(ctx, func(conn *systemd.Conn) error {
+				_, err := conn.DisableUnitFilesContext(ctx, []string{s.Unit}, c.runtime())
+				return err
+			})
+			if err != nil && !gone(err) {
 				c.fail(s.Unit, fmt.Errorf("disable: %w", unitFault(err)))
 			}
 		}
@@ -166,12 +165,16 @@ func (c *changer) write(ctx context.Context) bool {
 	}
 	for _, s := range steps {
 		if s.Enable {
-			if _, _, err := c.conn.EnableUnitFilesContext(ctx, []string{s.Unit}, c.runtime(), true); err != nil {
+			err := c.ask(ctx, func(conn *systemd.Conn) error {
+				_, _, err := conn.EnableUnitFilesContext(ctx, []string{s.Unit}, c.runtime(), true)
+				return err
+			})
+			if err != nil {
 				c.fail(s.Unit, fmt.Errorf("enable: %w", unitFault(err)))
 			}
 		}
 	}
-	if err := c.conn.ReloadContext(ctx); err != nil {
+	if err := c.ask(ctx, func(conn *systemd.Conn) error { return conn.ReloadContext(ctx) }); err != nil {
 		for _, s := range steps {
 			c.fail(s.Unit, fmt.Errorf("daemon-reload: %w", err))
 		}
@@ -244,12 +247,12 @@ func (c *changer) act(ctx context.Context) {
 
 // forget clears a unit's failure; that there is none to clear is no error.
 func (c *changer) forget(ctx context.Context, unit string) {
-	_ = c.conn.ResetFailedUnitContext(ctx, unit)
+	_ = c.ask(ctx, func(conn *systemd.Conn) error { return conn.ResetFailedUnitContext(ctx, unit) })
 }
 
 // loaded fails on a unit that systemd could not make sense of.
 func (c *changer) loaded(ctx context.Context, unit string) error {
-	p, err := c.properties(ctx, c.conn, unit)
+	p, err := c.properties(ctx, unit)
 	if err != nil {
 		return unitFault(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -38,7 +37,7 @@ func Open(ctx context.Context, unitDir, owner string) (*Engine, error) {
 	e := &Engine{Folder: dir.Folder{Path: filepath.Clean(unitDir), Owner: owner}}
 	conn, err := e.bus(ctx)
 	if err != nil {
-		return nil, err
+		return nil, err // at the start, a bus that is not there is not waited for
 	}
 	paths, err := conn.GetManagerProperty("UnitPath")
 	if err != nil {
@@ -60,61 +59,6 @@ func (e *Engine) Close() {
 		e.conn.Close()
 		e.conn = nil
 	}
-}
-
-// bus is the connection, made anew if it was lost.
-func (e *Engine) bus(ctx context.Context) (*systemd.Conn, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.conn != nil && e.conn.Connected() {
-		return e.conn, nil
-	}
-	if e.conn != nil {
-		e.conn.Close()
-		e.conn = nil
-	}
-	// The connection outlives this call, so it must not end with its context.
-	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(context.WithoutCancel(ctx)) })
-	if err != nil {
-		return nil, fmt.Errorf("reach the system bus: %w", err)
-	}
-	if err := conn.Subscribe(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
-	}
-	e.conn = conn
-	return conn, nil
-}
-
-// sockets are where the system bus listens. Only one of them may be there in a
-// container.
-var sockets = []string{"/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"}
-
-// dial reaches the system bus, at the address that the environment names or at
-// the usual places.
-func dial(ctx context.Context) (*dbus.Conn, error) {
-	address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS")
-	if address == "" {
-		address = "unix:path=" + sockets[0]
-		for _, socket := range sockets {
-			if _, err := os.Stat(socket); err == nil {
-				address = "unix:path=" + socket
-				break
-			}
-		}
-	}
-	conn, err := dbus.Dial(address, dbus.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	// the user's number, as a container may not know its name
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	if err := conn.Hello(); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
 }
 
 // Check refuses files that systemd itself does not read.

@@ -43,7 +43,11 @@ func (c *changer) run(ctx context.Context, jobs []job) {
 	for i, j := range jobs {
 		// buffered, so that a result nobody waits for any more blocks nothing
 		results[i] = make(chan string, 1)
-		if _, err := j.do(c.conn, ctx, j.unit, "replace", results[i]); err != nil {
+		err := c.order(ctx, func(conn *systemd.Conn) error {
+			_, err := j.do(conn, ctx, j.unit, "replace", results[i])
+			return err
+		})
+		if err != nil {
 			results[i] = nil
 			if j.stop && isNoSuchUnit(err) {
 				continue
@@ -86,10 +90,7 @@ func (c *changer) wait(ctx context.Context, j job, result <-chan string) error {
 		case <-ctx.Done():
 			return c.cause(ctx, ctx.Err())
 		case <-poll.C:
-			if !c.conn.Connected() {
-				return errors.New("the connection to the bus was lost")
-			}
-			p, err := c.properties(ctx, c.conn, j.unit)
+			p, err := c.properties(ctx, j.unit)
 			if err != nil {
 				return c.cause(ctx, err)
 			}
@@ -130,7 +131,7 @@ func (c *changer) result(ctx context.Context, unit, word string) error {
 	case "canceled":
 		return apply.Unitf("its job was cancelled by another one")
 	}
-	p, err := c.properties(ctx, c.conn, unit)
+	p, err := c.properties(ctx, unit)
 	if err != nil {
 		return apply.Unitf("job %s", word)
 	}
@@ -145,7 +146,7 @@ func (c *changer) settled(ctx context.Context, unit string) (properties, error) 
 		defer cancel()
 	}
 	for {
-		p, err := c.properties(ctx, c.conn, unit)
+		p, err := c.properties(ctx, unit)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", unit, c.cause(ctx, err))
 		}

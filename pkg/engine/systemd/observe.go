@@ -18,10 +18,6 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 	if err != nil {
 		return nil, err
 	}
-	conn, err := e.bus(ctx)
-	if err != nil {
-		return nil, err
-	}
 	observed.Running = true
 	observed.States = map[string]plan.State{}
 	observed.Instances = map[string][]string{}
@@ -45,7 +41,7 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 	slices.Sort(names)
 
 	if len(templates) > 0 {
-		instances, err := e.observeTemplates(ctx, conn, templates, observed)
+		instances, err := e.observeTemplates(ctx, templates, observed)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +50,11 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 	if len(names) == 0 {
 		return observed, nil
 	}
-	units, err := conn.ListUnitsByNamesContext(ctx, names)
+	var units []systemd.UnitStatus
+	err = e.ask(ctx, func(conn *systemd.Conn) (err error) {
+		units, err = conn.ListUnitsByNamesContext(ctx, names)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 			observed.States[u.Name] = plan.State{Load: u.LoadState, Active: u.ActiveState, Sub: u.SubState}
 			continue
 		}
-		p, err := e.properties(ctx, conn, u.Name)
+		p, err := e.properties(ctx, u.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -74,8 +74,15 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 
 // observeTemplates finds the live instances of templates, and whether templates
 // come from elsewhere.
-func (e *Engine) observeTemplates(ctx context.Context, conn *systemd.Conn, templates []string, observed *plan.Observed) ([]string, error) {
-	units, err := conn.ListUnitsContext(ctx)
+func (e *Engine) observeTemplates(ctx context.Context, templates []string, observed *plan.Observed) ([]string, error) {
+	var units []systemd.UnitStatus
+	var files []systemd.UnitFile
+	err := e.ask(ctx, func(conn *systemd.Conn) (err error) {
+		if units, err = conn.ListUnitsContext(ctx); err == nil {
+			files, err = conn.ListUnitFilesByPatternsContext(ctx, nil, templates)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +99,6 @@ func (e *Engine) observeTemplates(ctx context.Context, conn *systemd.Conn, templ
 	}
 	for _, list := range observed.Instances {
 		slices.Sort(list)
-	}
-	files, err := conn.ListUnitFilesByPatternsContext(ctx, nil, templates)
-	if err != nil {
-		return nil, err
 	}
 	for _, f := range files {
 		name := filepath.Base(f.Path)
@@ -121,8 +124,11 @@ func (e *Engine) elsewhere(fragment string) bool {
 // properties are all properties of a unit, by systemd's names.
 type properties map[string]any
 
-func (e *Engine) properties(ctx context.Context, conn *systemd.Conn, name string) (properties, error) {
-	p, err := conn.GetAllPropertiesContext(ctx, name)
+func (e *Engine) properties(ctx context.Context, name string) (p properties, err error) {
+	err = e.ask(ctx, func(conn *systemd.Conn) (err error) {
+		p, err = conn.GetAllPropertiesContext(ctx, name)
+		return err
+	})
 	return p, err
 }
 

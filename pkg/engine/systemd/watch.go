@@ -42,11 +42,7 @@ func (e *Engine) Watch(ctx context.Context, step *plan.Step, limits apply.Limits
 }
 
 func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, stable time.Duration) error {
-	conn, err := e.bus(ctx)
-	if err != nil {
-		return err
-	}
-	first, err := e.properties(ctx, conn, unit)
+	first, err := e.properties(ctx, unit)
 	if err != nil {
 		return unitFault(err)
 	}
@@ -89,7 +85,7 @@ func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, sta
 			return ctx.Err()
 		case <-time.After(min(left, watchPoll)):
 		}
-		if p, err = e.properties(ctx, conn, unit); err != nil {
+		if p, err = e.properties(ctx, unit); err != nil {
 			return unitFault(err)
 		}
 	}
