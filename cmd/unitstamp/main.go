@@ -12,6 +12,6 @@ func program() *cli.Program {
 		Usage: "write a build's tag into the container commands of systemd units",
 		Description: "Unitstamp finds the image of docker, podman and nerdctl commands in unit files as systemd and the " +
 			"clients themselves would, and sets its tag. Every other byte stays.",
-		Commands: []*cli.Command{stampCommand(), tagCommand(), imagesCommand()},
+		Commands: []*cli.Command{stampCommand(), tagCommand(), imagesCommand(), checkCommand(), rulesCommand(), ruleCommand()},
 	}
 }

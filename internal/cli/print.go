@@ -139,6 +139,25 @@ func (p *Printer) Finding(found diag.Finding, f *source.File) {
 	}
 }
 
+// FindingText is a finding as data for stdout: the line that Finding prints, without
+// the program's name, and in colour with snippet and hint below. f may be nil.
+func (p *Printer) FindingText(found diag.Finding, f *source.File) string {
+	text := formatFinding(found, p.colourOut) + "\n"
+	if !p.colourOut {
+		return text
+	}
+	if f != nil {
+		text += Snippet(found, f)
+	}
+	if found.Hint != "" {
+		text += "      " + paint(true, blue, "hint: ") + found.Hint + "\n"
+	}
+	return text
+}
+
+// Hints reports whether FindingText shows hints.
+func (p *Printer) Hints() bool { return p.colourOut }
+
 func formatFinding(found diag.Finding, colour bool) string {
 	severity := map[diag.Severity]style{diag.Error: red, diag.Warning: yellow, diag.Info: blue}[found.Severity]
 	text := fmt.Sprintf("%s: %s [%s]", paint(colour, severity, found.Severity.String()), found.Message, found.Rule)

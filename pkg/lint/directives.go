@@ -1,0 +1,106 @@
+package lint
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+)
+
+// directiveList holds a line for each setting of systemd 252 to 258, and those before
+// that it still knows: the name, and the sections that have it. The names of 252 are
+// what `systemd --dump-configuration-items` prints, later ones come from its NEWS.
+//
+//go:embed directives.txt
+var directiveList string
+
+// sectionsOf returns the sections that have a setting.
+func sectionsOf(key string) []string {
+	at := strings.Index(directiveList, "\n"+key+" ")
+	if at < 0 {
+		if !strings.HasPrefix(directiveList, key+" ") {
+			return nil
+		}
+	} else {
+		at++
+	}
+	at = max(at, 0)
+	line, _, _ := strings.Cut(directiveList[at+len(key)+1:], "\n")
+	return strings.Fields(line)
+}
+
+// nearestDirective is the setting of a section whose name differs least from a
+// text, if it differs by little, or "".
+func nearestDirective(text, section string) string {
+	best, distance := "", 3
+	for line := range strings.Lines(directiveList) {
+		name, sections, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if abs(len(name)-len(text)) >= distance || !slices.Contains(strings.Fields(sections), section) {
+			continue
+		}
+		if strings.EqualFold(name, text) {
+			return name
+		}
+		if d := editDistance(name, text); d < distance && d < len(text)/2 {
+			best, distance = name, d
+		}
+	}
+	return best
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// ownSections are the sections that a unit of a type has beside [Unit] and
+// [Install]. Quadlet's files may hold a [Service] section as well.
+var ownSections = map[string][]string{
+	".service": {"Service"}, ".socket": {"Socket"}, ".mount": {"Mount"}, ".automount": {"Automount"}, ".swap": {"Swap"},
+	".timer": {"Timer"}, ".path": {"Path"}, ".slice": {"Slice"}, ".scope": {"Scope"}, ".target": {}, ".device": {},
+	".container": {"Container", "Service", "Quadlet"}, ".pod": {"Pod", "Service", "Quadlet"}, ".volume": {"Volume", "Service", "Quadlet"},
+	".network": {"Network", "Service", "Quadlet"}, ".kube": {"Kube", "Service", "Quadlet"}, ".image": {"Image", "Service", "Quadlet"},
+	".build": {"Build", "Service", "Quadlet"},
+}
+
+// hasOwnSection reports whether a unit of the type has the section. Of an unknown
+// type nothing is known.
+func hasOwnSection(suffix, section string) bool {
+	if section == "Unit" || section == "Install" || strings.HasPrefix(section, "X-") {
+		return true
+	}
+	own, known := ownSections[suffix]
+	return !known || slices.Contains(own, section)
+}
+
+// readsDirectives reports whether systemd itself reads the section, so that the
+// list of settings is about it.
+func readsDirectives(section string) bool {
+	switch section {
+	case "Unit", "Install", "Service", "Socket", "Mount", "Automount", "Swap", "Timer", "Path", "Slice", "Scope":
+		return true
+	}
+	return false
+}
