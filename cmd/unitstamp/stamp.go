@@ -316,7 +316,7 @@ func (s *stamping) stampOne(i int) error {
 	switch {
 	case s.call.Bool("write"):
 		if len(o.Edits) > 0 {
-			err = s.batch.Replace(in.path, output)
+			err = s.batch.Replace(in.path, output, undo(o))
 		}
 	case s.call.String("output") != "":
 		err = s.writeTo(s.call.String("output"), f.Name, output)
@@ -327,6 +327,12 @@ func (s *stamping) stampOne(i int) error {
 		return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("nothing is written to any file")
 	}
 	return nil
+}
+
+// undo takes the edits of an outcome back.
+func undo(o *stamp.Outcome) atomicfile.Undo {
+	inverse := source.Invert(o.Source.Bytes, o.Edits)
+	return func(now []byte) ([]byte, error) { return source.Apply(now, inverse) }
 }
 
 // printsUnits reports whether the stamped units themselves are the output.

@@ -6,6 +6,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,7 +23,13 @@ type Batch struct {
 type pending struct {
 	target, temporary string
 	created           bool // there was no file before
+	undo              Undo
+	inPlace           bool
 }
+
+// Undo makes a file's old bytes of its new ones. With it, a batch need not keep the
+// old files at hand, which is half the work.
+type Undo func(now []byte) (before []byte, err error)
 
 // Len is the number of files in the batch.
 func (b *Batch) Len() int {
@@ -32,30 +39,34 @@ func (b *Batch) Len() int {
 }
 
 // Replace prepares a file's new bytes. A symbolic link stays, and the file that it
-// leads to is replaced.
-func (b *Batch) Replace(path string, data []byte) error {
-	target, err := filepath.EvalSymlinks(path)
+// leads to is replaced. undo may be nil.
+func (b *Batch) Replace(path string, data []byte, undo Undo) error {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&os.ModeSymlink != 0 {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			info, err = os.Stat(path)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(target)
-	if err != nil {
-		return err
-	}
-	return b.prepare(target, data, info.Mode().Perm()|info.Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeSticky), info)
+	return b.prepare(pending{target: path, undo: undo}, data, info.Mode(), info)
 }
 
 // Create prepares a file that may or may not be there yet; a new one gets the mode.
 func (b *Batch) Create(path string, data []byte, mode os.FileMode) error {
 	if _, err := os.Lstat(path); err == nil {
-		return b.Replace(path, data)
+		return b.Replace(path, data, nil)
 	}
-	return b.prepare(path, data, mode, nil)
+	return b.prepare(pending{target: path, created: true}, data, mode, nil)
 }
 
+// permissions are the bits of a mode that a new file gets.
+const permissions = os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky
+
 // prepare writes the temporary file. old is the file to be replaced, or nil.
-func (b *Batch) prepare(target string, data []byte, mode os.FileMode, old os.FileInfo) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".tmp-*")
+func (b *Batch) prepare(p pending, data []byte, mode os.FileMode, old os.FileInfo) (err error) {
+	f, err := createBeside(p.target, mode.Perm())
 	if err != nil {
 		return err
 	}
@@ -67,27 +78,49 @@ func (b *Batch) prepare(target string, data []byte, mode os.FileMode, old os.Fil
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if err := f.Chmod(mode); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return err
 	}
+	owned := false
 	if old != nil {
-		if err := keepOwner(f, old); err != nil {
-			return fmt.Errorf("cannot keep the owner of %s: %w", target, err)
+		if owned, err = keepOwner(f, info, old); err != nil {
+			return fmt.Errorf("cannot keep the owner of %s: %w", p.target, err)
+		}
+	}
+	if owned || info.Mode()&permissions != mode&permissions { // chown clears some bits
+		if err := f.Chmod(mode & permissions); err != nil {
+			return err
 		}
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
+	p.temporary = f.Name()
 	b.mu.Lock()
-	b.files = append(b.files, pending{target: target, temporary: f.Name(), created: old == nil})
+	b.files = append(b.files, p)
 	b.mu.Unlock()
 	return nil
 }
 
-// Discard removes what was prepared. After Commit it does nothing.
+// createBeside makes a new hidden file in the folder of another.
+func createBeside(target string, mode os.FileMode) (*os.File, error) {
+	for {
+		name := filepath.Join(filepath.Dir(target), fmt.Sprintf(".%s.tmp-%08x", filepath.Base(target), rand.Uint32()))
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode|0o200)
+		if !errors.Is(err, os.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// Discard removes what was prepared and is not in place. After Commit it does
+// nothing.
 func (b *Batch) Discard() {
 	for _, p := range b.files {
-		os.Remove(p.temporary) // what is left over is a hidden file, at worst
+		if !p.inPlace || !p.created && p.undo == nil {
+			os.Remove(p.temporary) // what is left over is a hidden file, at worst
+		}
 	}
 	b.files = nil
 }
@@ -99,11 +132,11 @@ func (b *Batch) Commit() error {
 		b.Discard()
 		return err
 	}
-	for i, p := range b.files {
-		if err := p.putInPlace(); err != nil {
-			err = fmt.Errorf("cannot replace %s: %w", p.target, err)
-			for _, done := range b.files[:i] {
-				err = errors.Join(err, done.putBack())
+	for i := range b.files {
+		if err := b.files[i].putInPlace(); err != nil {
+			err = fmt.Errorf("cannot replace %s: %w", b.files[i].target, err)
+			for k := range b.files[:i] {
+				err = errors.Join(err, b.files[k].putBack())
 			}
 			b.Discard()
 			return err
@@ -114,20 +147,39 @@ func (b *Batch) Commit() error {
 	return err
 }
 
-// putInPlace swaps the new file and the old one, so that the old bytes stay at
-// hand until the whole batch is through.
-func (p *pending) putInPlace() error {
-	if p.created {
-		return os.Rename(p.temporary, p.target)
+// putInPlace gives the new bytes the file's name. Without an undo the old file
+// stays at hand under the temporary name, until the whole batch is through.
+func (p *pending) putInPlace() (err error) {
+	if p.created || p.undo != nil {
+		err = os.Rename(p.temporary, p.target)
+	} else {
+		err = exchange(p.temporary, p.target)
 	}
-	return exchange(p.temporary, p.target)
+	p.inPlace = err == nil
+	return err
 }
 
 func (p *pending) putBack() error {
-	if p.created {
+	switch {
+	case p.created:
 		return os.Remove(p.target)
+	case p.undo == nil:
+		p.inPlace = false
+		return exchange(p.temporary, p.target)
 	}
-	return exchange(p.temporary, p.target)
+	now, err := os.ReadFile(p.target)
+	if err != nil {
+		return err
+	}
+	before, err := p.undo(now)
+	if err != nil {
+		return err
+	}
+	var back Batch
+	if err := back.Replace(p.target, before, nil); err != nil {
+		return err
+	}
+	return back.Commit()
 }
 
 // folders are the folders of the batch, each once.

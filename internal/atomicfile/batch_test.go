@@ -49,7 +49,7 @@ func TestCommit(t *testing.T) {
 		for i := range count {
 			path := filepath.Join(dir, fmt.Sprintf("f%02d", i))
 			write(t, path, "old", 0o640)
-			if err := b.Replace(path, []byte("new")); err != nil {
+			if err := b.Replace(path, []byte("new"), nil); err != nil {
 				t.Fatal(err)
 			}
 			check(t, path, "old", 0o640)
@@ -77,7 +77,7 @@ func TestSymlinkStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b Batch
-	if err := b.Replace(filepath.Join(dir, "link"), []byte("new")); err != nil {
+	if err := b.Replace(filepath.Join(dir, "link"), []byte("new"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Commit(); err != nil {
@@ -93,12 +93,64 @@ func TestDiscard(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a"), "old", 0o644)
 	var b Batch
-	if err := b.Replace(filepath.Join(dir, "a"), []byte("new")); err != nil {
+	if err := b.Replace(filepath.Join(dir, "a"), []byte("new"), nil); err != nil {
 		t.Fatal(err)
 	}
 	b.Discard()
 	check(t, filepath.Join(dir, "a"), "old", 0o644)
 	if got := names(t, dir); got != "[a]" {
+		t.Errorf("left behind: %s", got)
+	}
+}
+
+func TestOwnerAndModeStay(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	for _, mode := range []os.FileMode{0o400, 0o666, 0o755} {
+		write(t, path, "old", mode)
+		var b Batch
+		if err := b.Replace(path, []byte("new"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		check(t, path, "new", mode)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestUndo lets the last of three files fail, with the first two replaced for good
+// and undone.
+func TestUndo(t *testing.T) {
+	dir := t.TempDir()
+	var b Batch
+	undo := func(now []byte) ([]byte, error) {
+		if string(now) != "new" {
+			return nil, fmt.Errorf("the file holds %q", now)
+		}
+		return []byte("old"), nil
+	}
+	for _, name := range []string{"a", "b"} {
+		write(t, filepath.Join(dir, name), "old", 0o640)
+		if err := b.Replace(filepath.Join(dir, name), []byte("new"), undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Create(filepath.Join(dir, "c"), []byte("made"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "c"), 0o755); err != nil { // in the way
+		t.Fatal(err)
+	}
+	if err := b.Commit(); err == nil {
+		t.Fatal("Commit succeeded")
+	}
+	check(t, filepath.Join(dir, "a"), "old", 0o640)
+	check(t, filepath.Join(dir, "b"), "old", 0o640)
+	if got := names(t, dir); got != "[a b c]" {
 		t.Errorf("left behind: %s", got)
 	}
 }
@@ -109,7 +161,7 @@ func TestAllOrNone(t *testing.T) {
 	var b Batch
 	for _, name := range []string{"a", "b"} {
 		write(t, filepath.Join(dir, name), "old", 0o644)
-		if err := b.Replace(filepath.Join(dir, name), []byte("new")); err != nil {
+		if err := b.Replace(filepath.Join(dir, name), []byte("new"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

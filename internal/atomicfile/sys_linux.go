@@ -32,21 +32,14 @@ func syncWhole(folders []string) error {
 	return nil
 }
 
-// keepOwner gives a file the owner and group of another.
-func keepOwner(f *os.File, like os.FileInfo) error {
-	want := like.Sys().(*syscall.Stat_t)
-	info, err := f.Stat()
-	if err != nil {
-		return err
+// keepOwner gives a file, of which info tells, the owner and group of another. It
+// reports whether it had to.
+func keepOwner(f *os.File, info, like os.FileInfo) (changed bool, err error) {
+	have, want := info.Sys().(*syscall.Stat_t), like.Sys().(*syscall.Stat_t)
+	if have.Uid == want.Uid && have.Gid == want.Gid {
+		return false, nil
 	}
-	if have := info.Sys().(*syscall.Stat_t); have.Uid == want.Uid && have.Gid == want.Gid {
-		return nil
-	}
-	mode := like.Mode().Perm() | like.Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeSticky)
-	if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
-		return err
-	}
-	return f.Chmod(mode) // chown clears some bits
+	return true, f.Chown(int(want.Uid), int(want.Gid))
 }
 
 // exchange swaps two files. Where the file system cannot, the second is replaced

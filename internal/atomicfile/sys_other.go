@@ -9,6 +9,6 @@ const canSyncWhole = false
 func syncWhole([]string) error { return nil }
 
 // keepOwner has nothing to do where only the user's own files can be replaced.
-func keepOwner(*os.File, os.FileInfo) error { return nil }
+func keepOwner(_ *os.File, _, _ os.FileInfo) (changed bool, err error) { return false, nil }
 
 func exchange(a, b string) error { return exchangeByLink(a, b) }

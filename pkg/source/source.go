@@ -82,10 +82,7 @@ type Edit struct {
 // come in any order. Edits that overlap, that insert at the same place, or that
 // lie outside src are an error, because their result would depend on luck.
 func Apply(src []byte, edits []Edit) ([]byte, error) {
-	sorted := slices.Clone(edits)
-	slices.SortStableFunc(sorted, func(a, b Edit) int {
-		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))
-	})
+	sorted := inOrder(edits)
 	size := len(src)
 	for i, e := range sorted {
 		if e.Span.Start < 0 || e.Span.End < e.Span.Start || e.Span.End > len(src) {
@@ -107,4 +104,26 @@ func Apply(src []byte, edits []Edit) ([]byte, error) {
 		done = e.Span.End
 	}
 	return append(out, src[done:]...), nil
+}
+
+// Invert returns the edits that lead from the edited text back to src. The edits
+// must be such that Apply takes them.
+func Invert(src []byte, edits []Edit) []Edit {
+	inverse := inOrder(edits)
+	shift := 0
+	for i, e := range inverse {
+		start := e.Span.Start + shift
+		inverse[i] = Edit{Span: Span{Start: start, End: start + len(e.New)}, New: string(e.Span.Of(src))}
+		shift += len(e.New) - e.Span.Len()
+	}
+	return inverse
+}
+
+// inOrder is a copy of edits in the order of the text.
+func inOrder(edits []Edit) []Edit {
+	sorted := slices.Clone(edits)
+	slices.SortStableFunc(sorted, func(a, b Edit) int {
+		return cmp.Or(cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(a.Span.End, b.Span.End))
+	})
+	return sorted
 }

@@ -43,6 +43,11 @@ func TestApply(t *testing.T) {
 			if (err != nil) != (tt.want == "") || string(got) != tt.want {
 				t.Errorf("Apply = %q, %v, want %q", got, err, tt.want)
 			}
+			if err == nil {
+				if back, err := Apply(got, Invert(src, tt.edits)); err != nil || string(back) != text {
+					t.Errorf("Invert leads back to %q, %v", back, err)
+				}
+			}
 			if string(src) != text {
 				t.Errorf("Apply changed its input to %q", src)
 			}
