@@ -265,3 +265,39 @@ func TestOracleExeclineGeneratedUnits(t *testing.T) {
 		t.Logf("%d differ: %s", excused[reason], reason)
 	}
 }
+
+// Lines and joined lines of lengths round systemd's limit of 1 MiB.
+func TestOracleExeclineLimits(t *testing.T) {
+	const limit = 1 << 20
+	var units []systemdwords.Unit
+	add := func(text string) {
+		units = append(units, systemdwords.Unit{Name: fmt.Sprintf("l%d.service", len(units)), Source: []byte(text)})
+	}
+	const head = "[Service]\nType=oneshot\n"
+	fill := func(before string, length int) string { return before + strings.Repeat("x", length-len(before)) }
+	for d := -3; d <= 3; d++ {
+		add(head + fill("ExecStart=/bin/a ", limit+d) + "\n")
+		add(head + fill("ExecStart=/bin/a ", limit+d))
+		add(head + "ExecStart=/bin/a\n" + fill("#", limit+d) + "\n")
+		add(head + fill("ExecStart=/bin/a ", limit/2) + "\\\n" + strings.Repeat("y", limit/2+d) + "\n")
+		add(head + fill("ExecStart=/bin/a ", limit/2) + "\\\n" + strings.Repeat("y", limit/2+d) + "\\\n\n")
+		add(head + fill("ExecStart=/bin/a ", limit/2) + "\\\n# c\n" + strings.Repeat("y", limit/4) + "\\\n" + strings.Repeat("z", limit/4+d) + "\n")
+		add("\ufeff" + fill("[Unit]\nDescription=", 30) + "\n" + head + "\ufeff" + fill("ExecStart=/bin/a ", limit+d) + "\r\n")
+	}
+	specifiers, err := systemdwords.Specifiers(t.Context(), units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for i, theirs := range readUnits(t, units) {
+		if theirs.Refused != "" {
+			refused++
+		}
+		if difference := differences(readOurselves(units[i].Source, specifiers[i]), theirs); difference != "" {
+			t.Errorf("unit %d, %d bytes: %.300s", i, len(units[i].Source), difference)
+		}
+	}
+	if refused < len(units)/4 || refused > 3*len(units)/4 {
+		t.Errorf("systemd refuses %d of %d units: the lengths are not round its limit", refused, len(units))
+	}
+}

@@ -1,12 +1,15 @@
-// Package dockeroperand asks the real docker client, or podman's, which word of a
-// command line is the image. The client runs in a sandbox without network and talks to
-// a stand-in for the engine, which writes down the image of `POST
+//go:build linux
+
+// Package dockeroperand asks the real docker client, or podman's, which word of
+// a command line is the image. The client runs in a sandbox without network and
+// talks to a stand-in for the engine, which writes down the image of `POST
 // /containers/create` or `POST /images/create` (podman: `POST
-// /libpod/images/pull`). It shares no code with the project's own reader of such command lines.
+// /libpod/images/pull`). It shares no code with the project's own reader of such
+// command lines.
 //
 // Files that a command line names (`--env-file`, `--cidfile`, …) are made or
 // taken away when the client complains about them, never by looking at the
-// options, so that this package knows nothing of docker's grammar.
+// options, so that this package knows next to nothing of docker's grammar.
 package dockeroperand
 
 import (

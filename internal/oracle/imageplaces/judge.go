@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package imageplaces finds out, without any reader of the project, which bytes
 // of a unit file decide which image a command uses.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package sandbox runs a program in a folder of its own: changed root, no
 // network, no view of other processes, no rights, bounded in time. The project
 // uses it to ask real programs (the docker client, a shell) what they make of

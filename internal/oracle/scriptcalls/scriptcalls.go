@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package scriptcalls finds out which container commands a shell script or a
 // wrapper would run, by running it: in a sandbox that holds a shell, the usual
 // text tools and, for everything else that the script names, a stand-in that
