@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/diff"
 	cliflags "github.com/urfave/cli/v2"
@@ -241,22 +242,19 @@ func (s *stamping) refuse(refused []*finding) error {
 // each calls work for every input, several at a time.
 func (s *stamping) each(ctx context.Context, work func(i int) error) error {
 	errs := make([]error, len(s.inputs))
-	next := make(chan int)
+	var next atomic.Int64
 	var group sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(s.inputs)) {
 		group.Go(func() {
-			for i := range next {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(errs) {
+					return
+				}
 				errs[i] = work(i)
 			}
 		})
 	}
-	for i := range s.inputs {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- i
-	}
-	close(next)
 	group.Wait()
 	if ctx.Err() != nil {
 		return cli.Errorf(cli.World, "stopped: nothing is written")
