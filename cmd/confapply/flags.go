@@ -79,6 +79,7 @@ func applyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "stable", Usage: "how `LONG` a changed unit has to stay up", EnvVars: env("STABLE"), Value: 5 * time.Second},
 		&cli.DurationFlag{Name: "timeout", Usage: "how `LONG` one unit may take to come up or down", EnvVars: env("TIMEOUT"), Value: 10 * time.Minute},
+		&cli.IntFlag{Name: "batch", Usage: "change `N` units at once that do not wait for each other", EnvVars: env("BATCH"), Value: 1},
 		&cli.BoolFlag{Name: "keep-going", Usage: "go on after a unit did not come up", EnvVars: env("KEEP_GOING")},
 		&cli.BoolFlag{Name: "wait", Usage: "wait for another run on the same target to end", EnvVars: env("WAIT")},
 	}
@@ -140,6 +141,9 @@ func parse(call *door.Call) (settings, error) {
 	}
 	s.opts.Select = sel
 	s.limits = apply.Limits{Stable: call.Duration("stable"), Timeout: call.Duration("timeout")}
+	if call.Command.Name == "apply" && call.Int("batch") < 1 {
+		return s, door.Errorf(door.Usage, "--batch must be at least 1")
+	}
 	if s.limits.Stable < 0 || s.limits.Timeout < 0 {
 		return s, door.Errorf(door.Usage, "--stable and --timeout cannot be negative")
 	}

@@ -140,7 +140,7 @@ func runApply(ctx context.Context, call *door.Call) (err error) {
 		return refused
 	}
 	results := apply.Run(ctx, apply.Params{
-		Engine: s.engine, Plan: p, Limits: s.limits, KeepGoing: call.Bool("keep-going"), Now: time.Now,
+		Engine: s.engine, Plan: p, Limits: s.limits, Batch: call.Int("batch"), KeepGoing: call.Bool("keep-going"), Now: time.Now,
 		Begin: func(step *plan.Step) { call.Note("%s %s …", step.Action, builds(step)) },
 		End:   func(r apply.Result) { call.Note("%s", ended(r)) },
 	})

@@ -270,6 +270,20 @@ func TestWhatComesUp(t *testing.T) {
 		}
 	})
 
+	inCase(t, shared, "batch", func(r *rig) {
+		bad := "[Service]\nExecStart=/bin/sh -c 'sleep 0.3; exit 1'\n"
+		r.want(files{"ba-1.service": program(1), "ba-2.service": bad, "ba-3.service": program(1), "ba-4.service": program(1)})
+		_, got := r.apply(1, "--batch", "3")
+		r.expect(got, "ba-1.service", "create", "done", "")
+		r.expect(got, "ba-2.service", "create", "rolled-back", "removed again")
+		r.expect(got, "ba-3.service", "create", "done", "")
+		r.expect(got, "ba-4.service", "create", "skipped", "")
+		r.state("ba-1.service", "active/running")
+		r.state("ba-3.service", "active/running")
+		r.file("ba-2.service", "")
+		r.file("ba-4.service", "")
+	})
+
 	inCase(t, shared, "install", func(r *rig) {
 		enabled := func() bool {
 			return exitCode(r, "test", "-L", unitDir+"/multi-user.target.wants/install.service") == 0

@@ -97,6 +97,9 @@ type Params struct {
 	Engine Engine
 	Plan   *plan.Plan
 	Limits Limits
+	// Batch is how many groups that do not wait for each other are carried out
+	// at once; 0 is 1.
+	Batch int
 	// KeepGoing goes on with the next group after a failure.
 	KeepGoing bool
 	Now       func() time.Time
@@ -112,7 +115,7 @@ type Params struct {
 func Run(ctx context.Context, p Params) []Result {
 	r := &runner{Params: p, results: map[*plan.Step]Result{}}
 	stopped := false
-	for _, group := range p.Plan.Groups() {
+	for _, group := range batches(p.Plan.Groups(), p.Batch) {
 		if stopped || ctx.Err() != nil {
 			for _, s := range group {
 				r.results[s] = Result{Step: s, Outcome: Skipped, Reason: "not begun: an earlier step failed"}
@@ -135,6 +138,32 @@ func Run(ctx context.Context, p Params) []Result {
 		results = append(results, result)
 	}
 	return results
+}
+
+// batches joins up to n groups that follow each other and do not wait for each
+// other. Deletions stay by themselves.
+func batches(groups [][]*plan.Step, n int) [][]*plan.Step {
+	var joined [][]*plan.Step
+	size := 0
+	for _, group := range groups {
+		if last := len(joined) - 1; size > 0 && size < n && independent(joined[last], group) {
+			joined[last] = append(slices.Clip(joined[last]), group...)
+			size++
+			continue
+		}
+		joined = append(joined, group)
+		size = 1
+	}
+	return joined
+}
+
+func independent(batch, group []*plan.Step) bool {
+	if group[0].Action == plan.Delete {
+		return false
+	}
+	return !slices.ContainsFunc(group, func(s *plan.Step) bool {
+		return slices.ContainsFunc(batch, func(b *plan.Step) bool { return slices.Contains(s.Waits, b.Unit) })
+	})
 }
 
 type runner struct {

@@ -102,7 +102,7 @@ func makePlan(t *testing.T, m *model, wanted []plan.Unit, opts plan.Options) *pl
 
 func run(t *testing.T, m *model, p *plan.Plan, keepGoing bool) []apply.Result {
 	t.Helper()
-	return apply.Run(t.Context(), apply.Params{Engine: m, Plan: p, KeepGoing: keepGoing, Now: func() time.Time { return time.Unix(0, 0) }})
+	return apply.Run(t.Context(), apply.Params{Engine: m, Plan: p, KeepGoing: keepGoing, Batch: len(p.Steps) % 4, Now: func() time.Time { return time.Unix(0, 0) }})
 }
 
 // TestAnyStateBecomesWanted: from any observed state, with everything allowed,
@@ -430,6 +430,32 @@ func TestKilledWhileBroken(t *testing.T) {
 	}
 }
 
+// TestWhatNeedsItGoesBackToo: a unit that requires one that does not come up
+// goes back with it, although nothing is wrong with itself.
+func TestWhatNeedsItGoesBackToo(t *testing.T) {
+	m := newModel()
+	file := func(text string) plan.File { return plan.File{Data: []byte(text)} }
+	before := plan.Files{"a.service": file("[Unit]\nRequires=b.service\n[Service]\nX=1\n"), "b.service": file("[Service]\nX=1\n"), "c.service": file("[Service]\nX=1\n")}
+	for p, f := range before {
+		m.files[p], m.up[p] = f, string(f.Data)
+		m.record[p] = plan.Entry{Unit: p, Files: plan.Sums(plan.Files{p: f})}
+	}
+	wanted := []plan.Unit{
+		{Name: "a.service", Files: plan.Files{"a.service": file("[Unit]\nRequires=b.service\n[Service]\nX=2\n")}},
+		{Name: "b.service", Files: plan.Files{"b.service": file("[Unit]\nPartOf=c.service\n[Service]\nX=broken\n")}},
+		{Name: "c.service", Files: plan.Files{"c.service": file("[Service]\nX=2\n")}},
+	}
+	want := map[string]apply.Outcome{"a.service": apply.RolledBack, "b.service": apply.RolledBack, "c.service": apply.Done}
+	for _, r := range run(t, m, makePlan(t, m, wanted, plan.Options{}), false) {
+		if r.Outcome != want[r.Step.Unit] {
+			t.Errorf("%s: %s %s", r.Step.Unit, r.Outcome, r.Reason)
+		}
+		if back := m.files[r.Step.Unit].Equal(before[r.Step.Unit]); back != (r.Outcome == apply.RolledBack) {
+			t.Errorf("%s holds %q", r.Step.Unit, m.files[r.Step.Unit].Data)
+		}
+	}
+}
+
 func TestFullDiskChangesNothing(t *testing.T) {
 	m := newModel()
 	m.full = true
@@ -451,5 +477,41 @@ func TestCancelledRunSkipsTheRest(t *testing.T) {
 	results := apply.Run(ctx, apply.Params{Engine: m, Plan: makePlan(t, m, wanted, plan.Options{}), Now: time.Now})
 	if results[0].Outcome != apply.Skipped || len(m.files) > 0 {
 		t.Errorf("result %+v", results[0])
+	}
+}
+
+// TestBatches: units that do not wait for each other go together, up to as many
+// as are asked for; deletions go last and by themselves.
+func TestBatches(t *testing.T) {
+	for batch, want := range map[int]string{
+		0: "a | b | c | d | x", 1: "a | b | c | d | x", 2: "a b | c d | x", 3: "a b | c d | x", 9: "a b | c d | x",
+	} {
+		m := newModel()
+		m.record["x.service"] = plan.Entry{Unit: "x.service", Files: map[string]string{"x.service": ""}}
+		var wanted []plan.Unit
+		for _, name := range []string{"a", "b", "c", "d"} {
+			text := "[Service]\n"
+			if name == "c" {
+				text = "[Unit]\nAfter=b.service\n"
+			}
+			wanted = append(wanted, plan.Unit{Name: name + ".service", Files: plan.Files{name + ".service": {Data: []byte(text)}}})
+		}
+		p := makePlan(t, m, wanted, plan.Options{})
+		var got []string
+		began := 0
+		apply.Run(t.Context(), apply.Params{
+			Engine: m, Plan: p, Batch: batch, Now: time.Now,
+			Begin: func(s *plan.Step) {
+				if began == 0 && len(got) > 0 {
+					got = append(got, "|")
+				}
+				began++
+				got = append(got, strings.TrimSuffix(s.Unit, ".service"))
+			},
+			End: func(apply.Result) { began = 0 },
+		})
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("batch %d: %s, want %s", batch, text, want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ type relation struct {
 	requires []string // Requires=, Requisite=, BindsTo=, PartOf=: a restart there reaches here
 	after    []string // After=, and Before= turned round
 	starts   []string // what a timer, socket or path starts
+	also     []string // Also=: units that are enabled with this one, so must be there
 }
 
 // relate fills in how the wanted units hang together.
@@ -31,6 +32,7 @@ func (m *maker) relate(wanted []Unit) {
 		for _, later := range m.resolve(s.words("Unit", "Before")) {
 			m.relations[later].after = append(m.relations[later].after, u.Name)
 		}
+		r.also = m.resolve(s.words("Install", "Also"))
 		r.starts = starts(u.Name, s)
 		for _, started := range r.starts {
 			m.triggers[started] = append(m.triggers[started], u.Name)
@@ -144,13 +146,19 @@ func (m *maker) group(steps []*Step) [][]*Step {
 		for _, name := range s.Needs {
 			sets.join(i, index[name])
 		}
+		for _, name := range m.relations[s.Unit].also {
+			if j, ok := index[name]; ok {
+				sets.join(i, j)
+			}
+		}
 		for _, name := range m.relations[s.Unit].starts {
 			if j, ok := index[name]; ok {
 				sets.join(i, j)
 				after[i] = append(after[i], j)
 			}
 		}
-		for _, name := range m.reach(s.Unit, acting, func(r *relation) []string { return r.after }) {
+		s.Waits = m.reach(s.Unit, acting, func(r *relation) []string { return r.after })
+		for _, name := range s.Waits {
 			after[i] = append(after[i], index[name])
 		}
 	}

@@ -65,6 +65,8 @@ type Step struct {
 	// Fresh tells that nothing of the unit was there, so that giving the change
 	// up means removing it.
 	Fresh bool
+	// Waits are the units of the plan that have to be up before.
+	Waits []string
 	// Needs are the units of the plan that the unit requires, however far: what
 	// becomes of them reaches it.
 	Needs []string

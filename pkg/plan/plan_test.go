@@ -48,7 +48,8 @@ func (w world) observed() *Observed {
 		e.Files[p] = Sum(File{Data: []byte(content)})
 		o.Owned[name] = e
 	}
-	for name, state := range w.states {
+	for _, name := range sortedKeys(w.states) {
+		state := w.states[name]
 		load, active, _ := strings.Cut(state, "/")
 		o.States[name] = State{Load: load, Active: active, Vendor: strings.HasSuffix(active, "!"), Fragment: "/usr/lib/systemd/system/" + name}
 		s := o.States[name]
@@ -217,6 +218,9 @@ func TestMake(t *testing.T) {
 			[]string{"none a.service: has failed, its files are up to date"}},
 		{"oneshot", m{"a.service": v1 + "Type=oneshot\n"}, mine(m{"a.service": v1 + "Type=oneshot\n"}, m{"a.service": "loaded/inactive"}), Options{Repair: true},
 			[]string{"none a.service: up to date"}},
+		{"a job at work", m{"a.service": v2 + "Type=oneshot\n", "a.timer": "[Timer]\n"},
+			mine(m{"a.service": v1 + "Type=oneshot\n", "a.timer": "[Timer]\n"}, m{"a.service": "loaded/activating", "a.timer": "loaded/active"}), Options{},
+			[]string{"update a.service: ExecStart differs, not restarted: it is at work, a.timer starts it anew", "none a.timer: up to date"}},
 
 		{"deletion", m{"b.service": v1}, mine(m{"a.service": v1, "b.service": v1}, m{"a.service": "loaded/active", "b.service": "loaded/active"}), Options{},
 			[]string{"delete a.service stop[a.service] disable: no longer wanted", "none b.service: up to date"}},
@@ -384,7 +388,7 @@ func TestGroups(t *testing.T) {
 	after := m{
 		"a.service": "[Unit]\nRequires=hub.service\n", "hub.service": "[Unit]\nRequires=b.service\n", "b.service": "",
 		"c.service": "", "d.service": "[Unit]\nPartOf=c.service\n",
-		"e.timer": "[Timer]\n", "e.service": "",
+		"e.timer": "[Timer]\n", "e.service": "", "h.service": "[Install]\nAlso=i.service\n", "i.service": "",
 		"f.service": "[Unit]\nAfter=a.service\n", "g.service": "[Unit]\nAfter=f.service\nBefore=c.service\n",
 	}
 	for name := range after {
@@ -402,7 +406,7 @@ func TestGroups(t *testing.T) {
 		}
 		got = append(got, strings.Join(names, " "))
 	}
-	want := "a.service b.service | f.service | g.service | c.service d.service | e.service e.timer"
+	want := "a.service b.service | f.service | g.service | c.service d.service | e.service e.timer | h.service i.service"
 	if strings.Join(got, " | ") != want {
 		t.Errorf("groups %s\nwant   %s", strings.Join(got, " | "), want)
 	}

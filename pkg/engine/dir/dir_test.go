@@ -266,6 +266,38 @@ func TestRecordCutOff(t *testing.T) {
 	}
 }
 
+// TestRecordKnowsTheWayBack: what to go back to is in the record while a change
+// is pending, also while the change is the way back itself.
+func TestRecordKnowsTheWayBack(t *testing.T) {
+	folder := t.TempDir()
+	e := dir.New(folder, "me")
+	good := plan.Files{"a.service": {Data: []byte("[Service]\n")}}
+	converge(t, e, contents{"a.service": "[Service]\n"}, plan.Options{})
+	release, err := e.Lock(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	observed, err := e.Observe(t.Context(), units(contents{"a.service": "[Service]\nX=2\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan.Make(units(contents{"a.service": "[Service]\nX=2\n"}), observed, plan.Options{Owner: "me"})
+	for _, step := range []*plan.Step{p.Steps[0], p.Steps[0].Reverse()} {
+		if err := e.Record([]*plan.Step{step}, true); err != nil {
+			t.Fatal(err)
+		}
+		observed, err := e.Observe(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := observed.Owned["a.service"]
+		if !entry.Pending || !entry.Previous["a.service"].Equal(good["a.service"]) {
+			t.Errorf("entry %+v", entry)
+		}
+	}
+}
+
 func TestRecordStaysShort(t *testing.T) {
 	folder := t.TempDir()
 	e := dir.New(folder, "me")
