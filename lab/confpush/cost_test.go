@@ -89,6 +89,7 @@ func TestCost(t *testing.T) {
 	for _, s := range situations {
 		bare := repository(t, s.units, s.commits)
 		addRefs(t, bare, s.refs)
+		base := gittest.Git(t, bare, "rev-parse", "main")
 		m := &meter{}
 		url := ""
 		if s.wire == "http" {
@@ -107,6 +108,7 @@ func TestCost(t *testing.T) {
 				build++
 				target := unitPath(build % s.units)
 				file := writeFile(t, dir, "new.service", unitText(fmt.Sprintf("s%d", build%s.units), fmt.Sprintf("%d-develop", build)))
+				gittest.Git(t, bare, "update-ref", "refs/heads/main", base) // the same start for all
 				m.reset()
 				got := c.run(url, file, target)
 				if got.code != 0 {
