@@ -181,18 +181,36 @@ func (f *finder) plain(w execline.Word) (source.Span, bool) {
 	return f.item.Value.Span(w.Start, w.End)
 }
 
-// namesNoImage is a quick look at a command without specifiers and variables: most
-// commands of a unit are none of a container client, or do not name an image.
+// namesNoImage is a quick look at a command without variables: most commands of a
+// unit are none of a container client, or do not name an image.
 func (f *finder) namesNoImage(c *execline.Command) bool {
 	f.line = f.line[:0]
 	for _, w := range c.Words {
-		if strings.IndexByte(w.Text, '%') >= 0 || strings.IndexByte(w.Text, '$') >= 0 {
+		if strings.IndexByte(w.Text, '$') >= 0 || !goodSpecifiers(w.Text) {
 			return false
 		}
 		f.line = append(f.line, containerrun.Arg{Text: w.Text})
 	}
 	target := containerrun.Unwrap(f.line)
-	return target.Issue == nil && target.Program >= 0 && !containerrun.IsClient(f.line[target.Program:])
+	if target.Issue != nil || target.Program < 0 || strings.IndexByte(f.line[target.Program].Text, '%') >= 0 {
+		return false
+	}
+	return !containerrun.IsClient(f.line[target.Program:])
+}
+
+// goodSpecifiers reports whether systemd knows all specifiers of a word.
+func goodSpecifiers(word string) bool {
+	for i := strings.IndexByte(word, '%'); i >= 0 && i+1 < len(word); {
+		if letter := word[i+1]; isAlphanumeric(letter) && !unitname.KnownSpecifier(letter) {
+			return false
+		}
+		next := strings.IndexByte(word[i+2:], '%')
+		if next < 0 {
+			return true
+		}
+		i += 2 + next
+	}
+	return true
 }
 
 func (f *finder) badSpecifier(c *execline.Command, raw text, at int) {

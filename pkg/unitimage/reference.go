@@ -123,8 +123,10 @@ func (r Reference) Edit(tag, digest string, literal bool) (source.Edit, *Obstacl
 	if obstacle := r.checkTag(split); obstacle != nil {
 		return source.Edit{}, obstacle
 	}
+	name := r.target.slice(split.Name.Start, split.Name.End)
 	if digest == "" && split.Tag.Len() > 0 && !split.HasDigest() {
-		if span, ok := r.target.verbatim(split.Tag.Start, split.Tag.End); ok {
+		span, ok := r.target.verbatim(split.Tag.Start, split.Tag.End)
+		if ok && !name.overlaps(span) { // ${X}:${X} has one place for both
 			return source.Edit{Span: span, New: tag}, nil
 		}
 	}

@@ -15,7 +15,7 @@ const maxDepth = 8
 // systemd has put specifiers and ${X} in; what the shell itself assigns and
 // expands comes after.
 func (f *finder) script(t text, shell string, env environment) {
-	if !mayHoldScriptedImage(t.s) || f.depth == maxDepth {
+	if !f.calls && !mayHoldScriptedImage(t.s) || f.depth == maxDepth {
 		return
 	}
 	variant := syntax.LangBash
@@ -33,9 +33,15 @@ func (f *finder) script(t text, shell string, env environment) {
 	f.depth--
 }
 
+// mayHoldScriptedImage is a quick look: a script needs a client, by name or by a
+// variable, and one of the commands that take images.
 func mayHoldScriptedImage(script string) bool {
-	for _, client := range []string{"docker", "podman", "nerdctl", "rkt", "$"} {
-		if strings.Contains(script, client) {
+	return containsAny(script, "docker", "podman", "nerdctl", "rkt", "$") && containsAny(script, "run", "pull", "create", "fetch", "prepare")
+}
+
+func containsAny(text string, parts ...string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
 			return true
 		}
 	}

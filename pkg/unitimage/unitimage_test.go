@@ -169,6 +169,7 @@ func TestEdit(t *testing.T) {
 		{"script with a variable of the unit", "Environment=T=1\nExecStart=/bin/sh -c 'docker run a:$T'", "", false, "Environment=T=58-develop\nExecStart=/bin/sh -c 'docker run a:$T'"},
 		{"placeholder", "ExecStart=/usr/bin/docker run a:{{.Tag}}", "", false, "[placeholder-tag]"},
 		{"placeholder, over it", "ExecStart=/usr/bin/docker run a:{{.Tag}} x", "", true, "ExecStart=/usr/bin/docker run a:58-develop x"},
+		{"one variable for name and tag", "Environment=P=80\nExecStart=/usr/bin/docker run ${P}:${P}", "", false, "[composed-tag]"},
 		{"all tags", "ExecStart=/usr/bin/docker pull -a a", "", false, "[pull-all-tags]"},
 		{"an empty tag", "ExecStart=/usr/bin/docker run a:", "", false, "[placeholder-tag]"},
 	} {
