@@ -355,7 +355,10 @@ func TestTroubleOnTheWay(t *testing.T) {
 			r.t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		r.n.Must("systemctl", "restart", "dbus.service")
+		// systemctl has a way of its own to systemd
+		r.n.Must("systemctl", "stop", "dbus.socket", "dbus.service")
+		time.Sleep(time.Second)
+		r.n.Must("systemctl", "start", "dbus.socket", "dbus.service")
 		if err := run.Wait(); err != nil {
 			r.t.Errorf("a run during which the bus was restarted: %v", err)
 		}
@@ -372,7 +375,10 @@ func TestTroubleOnTheWay(t *testing.T) {
 			r.t.Fatal(err)
 		}
 		time.Sleep(1500 * time.Millisecond)
-		r.n.Must("systemctl", "restart", "dbus.service")
+		// systemctl has a way of its own to systemd
+		r.n.Must("systemctl", "stop", "dbus.socket", "dbus.service")
+		time.Sleep(time.Second)
+		r.n.Must("systemctl", "start", "dbus.socket", "dbus.service")
 		if err := run.Wait(); err != nil {
 			r.t.Errorf("a run during whose job the bus was restarted: %v", err)
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // seeds is how many random targets each property is tried on.
-const seeds = 1000
+const seeds = 500
 
 // universe are the paths that random targets are made of.
 var universe = []string{
@@ -453,6 +453,17 @@ func TestWhatNeedsItGoesBackToo(t *testing.T) {
 		if back := m.files[r.Step.Unit].Equal(before[r.Step.Unit]); back != (r.Outcome == apply.RolledBack) {
 			t.Errorf("%s holds %q", r.Step.Unit, m.files[r.Step.Unit].Data)
 		}
+	}
+}
+
+// TestRollBackIsVerified: a roll-back is not believed, it is looked at.
+func TestRollBackIsVerified(t *testing.T) {
+	m := newModel()
+	m.liar = true
+	wanted := []plan.Unit{{Name: "a.service", Files: plan.Files{"a.service": {Data: []byte("[Service]\nX=broken\n")}}}}
+	r := run(t, m, makePlan(t, m, wanted, plan.Options{}), false)[0]
+	if r.Outcome != apply.Failed || !strings.Contains(r.Reason, "a.service is not what it was") {
+		t.Errorf("result %s %s", r.Outcome, r.Reason)
 	}
 }
 

@@ -25,6 +25,7 @@ type model struct {
 	elsewhere map[string]bool
 	static    bool     // nothing runs
 	full      bool     // no file can be written
+	liar      bool     // files are not put back, and nobody says so
 	log       []string // what was done to units, in order
 	killed    int      // after so many changes of the target everything stops; 0 is never
 }
@@ -130,6 +131,9 @@ func (m *model) Change(_ context.Context, group []*plan.Step, _ apply.Limits) ma
 		}
 		for _, c := range s.Changes {
 			m.tick()
+			if m.liar && s.Reason == "back to what was there before" {
+				continue
+			}
 			if c.After == nil {
 				delete(m.files, c.Path)
 			} else {
