@@ -178,7 +178,7 @@ func (c *checking) readOne(in input, settings lint.Settings) (*lint.Unit, error)
 		return nil, cli.Errorf(cli.World, "%s: %w: nothing is written", f.Name, err).WithHint("this is a fault of unitstamp; please report it with the unit")
 	}
 	if len(mended) > 0 {
-		if err := c.batch.Replace(in.path, fixed); err != nil {
+		if err := c.batch.Replace(in.path, fixed, nil); err != nil {
 			return nil, cli.Errorf(cli.World, "cannot write: %w", err).WithHint("nothing is written to any file")
 		}
 		c.mu.Lock()

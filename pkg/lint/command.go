@@ -2,7 +2,9 @@ package lint
 
 import (
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/containerrun"
@@ -175,3 +177,15 @@ func (u *Unit) scripted(word string) bool {
 
 // sortedKeys are the keys of a set, in order.
 func sortedKeys(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+
+// userInfo is the user part of a URL.
+var userInfo = regexp.MustCompile(`://[^/@\s]+@`)
+
+// quote quotes a word for a message. What may be a secret, the value of NAME=value
+// and the user part of a URL, is left out.
+func quote(text string) string {
+	if name, _, found := strings.Cut(text, "="); found {
+		text = name + "=…"
+	}
+	return strconv.Quote(userInfo.ReplaceAllString(text, "://…@"))
+}

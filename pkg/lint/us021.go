@@ -30,7 +30,7 @@ var us021 = Rule{
 				}
 				report(Problem{
 					Span: c.Words[i].Span,
-					Message: strconv.Quote(c.Words[i].Text) + " stands after the image " + strconv.Quote(c.Words[at].Text) + ": it is an argument of the container, not of " +
+					Message: quote(c.Words[i].Text) + " stands after the image " + strconv.Quote(c.Words[at].Text) + ": it is an argument of the container, not of " +
 						c.client + " " + c.verb,
 					Hint: "move it before the image",
 				})

@@ -1,8 +1,6 @@
 package lint
 
 import (
-	"strconv"
-
 	"github.com/unitstamp/unitstamp/pkg/containerrun"
 	"github.com/unitstamp/unitstamp/pkg/diag"
 )
@@ -22,7 +20,7 @@ var us023 = Rule{
 			}
 			report(Problem{
 				Span:    last.Span,
-				Message: c.client + " " + c.verb + " ends after " + strconv.Quote(issue.Text) + ", without an image",
+				Message: c.client + " " + c.verb + " ends after " + quote(issue.Text) + ", without an image",
 				Hint:    "add the image; a line that begins with '#' or ';', or an empty one, may have cut the command",
 			})
 		}

@@ -2,7 +2,6 @@ package lint
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/diag"
@@ -27,7 +26,7 @@ var us024 = Rule{
 			}
 			report(Problem{
 				Span:    word.Span,
-				Message: strconv.Quote(word.Text) + " stands where the image belongs, and docker refuses it",
+				Message: quote(word.Text) + " stands where the image belongs, and docker refuses it",
 				Hint:    "a name is in lower case; the first word that is no option is the image",
 			})
 		}

@@ -3,7 +3,6 @@ package lint
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/diag"
@@ -43,7 +42,7 @@ var us029 = Rule{
 			start := it.Value.Offset(at + 1)
 			report(Problem{
 				Span:    source.Span{Start: start, End: start + 1},
-				Message: strconv.Quote(text[at+1:]) + " is part of the value of " + it.Key + "=: there are no comments at a line's end",
+				Message: "'#' and what follows it are part of the value of " + it.Key + "=: there are no comments at a line's end",
 				Hint:    "put the comment on a line of its own, before the setting",
 			})
 		}

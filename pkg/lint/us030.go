@@ -18,7 +18,7 @@ var us030 = Rule{
 			}
 			report(Problem{
 				Span:    c.span(),
-				Message: "the pull counts as part of the start, which systemd ends after " + defaultTimeout.String() + " by default",
+				Message: "the pull is part of the start, and systemd ends each of its commands after " + defaultTimeout.String() + " by default",
 				Hint:    "set TimeoutStartSec=, such as 10min, or infinity",
 			})
 			return

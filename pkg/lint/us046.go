@@ -1,12 +1,11 @@
 package lint
 
 import (
+	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/buildtag"
 	"github.com/unitstamp/unitstamp/pkg/diag"
-	"github.com/unitstamp/unitstamp/pkg/unitimage"
 )
 
 var us046 = Rule{
@@ -23,13 +22,13 @@ var us046 = Rule{
 			moving := buildtag.Parse(r.Tag).Kind() == buildtag.Moving
 			p := Problem{Span: r.Span, Hint: "stamp the unit in the service's pipeline: unitstamp stamp"}
 			switch {
+			case !r.Variable && unfilled.MatchString(r.Written):
+				p.Message = strconv.Quote(r.Written) + " holds a placeholder that nobody has filled in"
 			case known(r) && r.Tag == "":
 				p.Message = strconv.Quote(r.Resolved) + " has no tag: the unit is not stamped"
 			case known(r) && moving:
 				p.Message = strconv.Quote(r.Resolved) + " has a tag that moves, and is no build: which one runs cannot be told"
 				p.Minor = r.Tag != "latest"
-			case unfilled(r):
-				p.Message = strconv.Quote(r.Written) + " holds a placeholder that nobody has filled in"
 			default:
 				continue
 			}
@@ -38,12 +37,5 @@ var us046 = Rule{
 	},
 }
 
-// unfilled reports whether a template's placeholder stands in an operand. Variables
-// of systemd and the shell are none.
-func unfilled(r unitimage.Reference) bool {
-	if known(r) || r.Variable {
-		return false
-	}
-	return strings.Contains(r.Written, "{{") || strings.Contains(r.Written, "<") && strings.Contains(r.Written, ">") ||
-		strings.Contains(r.Written, "__") || strings.Count(r.Written, "@") > 1
-}
+// unfilled is a template's placeholder in one of the usual forms.
+var unfilled = regexp.MustCompile(`\{\{|__[A-Za-z0-9]+(_[A-Za-z0-9]+)*__|<[^<>]+>|@[A-Za-z0-9_]+@`)

@@ -40,5 +40,5 @@ var us050 = Rule{
 // setting is the rest of a broken line, see US004.
 func unknownSetting(u *Unit, it *unitfile.Item) bool {
 	return hasOwnSection(u.Name.Suffix, it.Section) && readsDirectives(it.Section) && !strings.HasPrefix(it.Key, "X-") &&
-		settingName.MatchString(it.Key) && sectionsOf(it.Key) == nil
+		sectionsOf(it.Key) == nil && (settingName.MatchString(it.Key) || strings.EqualFold(it.Key, nearestDirective(it.Key, it.Section)))
 }

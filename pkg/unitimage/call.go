@@ -7,8 +7,8 @@ import (
 )
 
 // A Call is a program that a unit runs, with its words, behind wrappers and in
-// scripts. Commands with a specifier that systemd refuses have none, and scripts
-// are read only if they name a container client or hold a variable.
+// scripts. Commands with a specifier that systemd refuses and scripts that the
+// shell cannot read have none.
 type Call struct {
 	// Item is the assignment that it stands in, and Prefix what stands before the
 	// command there: "-", "@", ….

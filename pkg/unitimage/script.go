@@ -52,7 +52,7 @@ func containsAny(text string, parts ...string) bool {
 func (f *finder) badScript(t text, err error) {
 	fields := strings.Fields(t.s)
 	named := mentions(fields)
-	if !mayHoldScriptedImage(t.s) {
+	if !f.calls && !mayHoldScriptedImage(t.s) {
 		return
 	}
 	message, at := err.Error(), 0
