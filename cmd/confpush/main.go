@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -10,7 +12,13 @@ import (
 	door "github.com/unitstamp/unitstamp/internal/cli"
 )
 
-func main() { door.Run(program()) }
+func main() {
+	// a short life with a few large allocations: rather collect than grow
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(20)
+	}
+	door.Run(program())
+}
 
 func program() *door.Program {
 	return &door.Program{

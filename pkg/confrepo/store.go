@@ -69,21 +69,21 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 	}
 	keepBlobs := policy == allBlobs || policy == someBlobs && count <= fewObjects
 	type delta struct {
-		base  plumbing.Hash
-		at    int64
-		patch []byte
+		base         plumbing.Hash
+		at           int64
+		instructions []byte
 	}
 	var (
 		ids     = map[int64]plumbing.Hash{} // offset -> id of a kept object
 		dropped = map[int64]bool{}          // offset of a dropped blob
 		waiting []delta                     // deltas whose base has not been seen yet
 	)
-	resolve := func(base plumbing.Hash, at int64, patch []byte) (bool, error) {
+	resolve := func(base plumbing.Hash, at int64, instructions []byte) (bool, error) {
 		o, ok := s.objects[base]
 		if !ok {
 			return false, nil
 		}
-		data, err := packfile.PatchDelta(o.data, patch)
+		data, err := patch(o.data, instructions)
 		if err != nil {
 			return false, fmt.Errorf("packfile: delta against %s: %w", base, err)
 		}
@@ -108,7 +108,7 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 			dropped[at] = true
 			continue
 		}
-		content := bytes.NewBuffer(make([]byte, 0, min(head.Length, 1<<20)))
+		content := bytes.NewBuffer(make([]byte, 0, min(head.Length, 8<<20)+bytes.MinRead))
 		if _, _, err := scanner.NextObject(content); err != nil {
 			return fmt.Errorf("packfile: %w", err)
 		}
@@ -144,7 +144,7 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 		progress = false
 		rest := waiting[:0]
 		for _, d := range waiting {
-			ok, err := resolve(d.base, d.at, d.patch)
+			ok, err := resolve(d.base, d.at, d.instructions)
 			if err != nil {
 				return err
 			}

@@ -75,7 +75,7 @@ func (t *Tip) fileAt(root plumbing.Hash, path string) (File, bool, error) {
 		t.needBlob(e.id)
 		return File{}, false, ErrLoading
 	}
-	return File{Mode: e.mode, ID: e.id.String(), Content: content}, true, nil
+	return File{Mode: string(e.mode), ID: e.id.String(), Content: content}, true, nil
 }
 
 // Blob reads content by its id, as found in a [Difference].
@@ -122,14 +122,14 @@ func (t *Tip) List(dir string) ([]string, error) {
 			return nil, err
 		}
 		if e.isFile() {
-			names = append(names, e.name)
+			names = append(names, string(e.name))
 		}
 	}
 	return names, nil
 }
 
 func (t *Tip) lookUp(root plumbing.Hash, full string) (entry, bool, error) {
-	at := entry{mode: "40000", id: root}
+	at := entry{mode: []byte("40000"), id: root}
 	where := ""
 	for part := range strings.SplitSeq(full, "/") {
 		if !at.isTree() {
@@ -240,7 +240,7 @@ func (d *differ) trees(old, new plumbing.Hash, where string) {
 	}
 	for _, name := range names {
 		a, b := was[name], now[name]
-		if a.id == b.id && a.mode == b.mode {
+		if a.id == b.id && string(a.mode) == string(b.mode) {
 			continue
 		}
 		full := path.Join(where, name)
@@ -278,7 +278,7 @@ func (d *differ) entries(id plumbing.Hash) map[string]entry {
 			d.err = fmt.Errorf("tree %s: %w", id, err)
 			break
 		}
-		entries[e.name] = e
+		entries[string(e.name)] = e
 	}
 	return entries
 }

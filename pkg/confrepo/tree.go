@@ -13,20 +13,21 @@ import (
 
 // entry is one entry of a raw tree object: "mode name\0id". The mode is kept
 // in the digits that stand there, since old repositories hold modes (100664)
-// that git no longer writes.
+// that git no longer writes. Mode and name are parts of the tree's own bytes, so
+// that looking through a large folder costs no memory.
 type entry struct {
-	mode  string
-	name  string
+	mode  []byte
+	name  []byte
 	id    plumbing.Hash
 	start int // offset of the entry in the tree
 	end   int
 }
 
-func (e entry) isTree() bool { return e.mode == "40000" || e.mode == "040000" }
-func (e entry) isFile() bool { return strings.HasPrefix(e.mode, "100") }
+func (e entry) isTree() bool { return string(e.mode) == "40000" || string(e.mode) == "040000" }
+func (e entry) isFile() bool { return bytes.HasPrefix(e.mode, []byte("100")) }
 
 // isLink: a submodule, whose id names a commit of another repository.
-func (e entry) isLink() bool { return e.mode == "160000" }
+func (e entry) isLink() bool { return string(e.mode) == "160000" }
 
 func (e entry) what() string {
 	switch {
@@ -34,7 +35,7 @@ func (e entry) what() string {
 		return "a folder"
 	case e.isLink():
 		return "a submodule"
-	case e.mode == "120000":
+	case string(e.mode) == "120000":
 		return "a symbolic link"
 	}
 	return "a file"
@@ -57,7 +58,7 @@ func treeEntries(raw []byte) iter.Seq2[entry, error] {
 				return
 			}
 			end := at + space + nul + 21
-			e := entry{mode: string(raw[at : at+space]), name: string(raw[at+space+1 : at+space+nul]), start: at, end: end}
+			e := entry{mode: raw[at : at+space], name: raw[at+space+1 : at+space+nul], start: at, end: end}
 			copy(e.id[:], raw[end-20:end])
 			if !yield(e, nil) {
 				return
@@ -72,19 +73,43 @@ func treeEntries(raw []byte) iter.Seq2[entry, error] {
 func findEntry(raw []byte, name string, asTree bool) (found entry, ok bool, at int, err error) {
 	at = len(raw)
 	placed := false
-	key := sortKey(name, asTree)
 	for e, err := range treeEntries(raw) {
 		if err != nil {
 			return entry{}, false, 0, err
 		}
-		if e.name == name {
+		if string(e.name) == name {
 			return e, true, e.start, nil
 		}
-		if !placed && sortKey(e.name, e.isTree()) > key {
+		if !placed && comesAfter(e, name, asTree) {
 			at, placed = e.start, true
 		}
 	}
 	return entry{}, false, at, nil
+}
+
+// comesAfter compares as [sortKey] does, without making the keys.
+func comesAfter(e entry, name string, asTree bool) bool {
+	n := min(len(e.name), len(name))
+	if c := strings.Compare(string(e.name[:n]), name[:n]); c != 0 {
+		return c > 0
+	}
+	next := func(rest int, isTree bool, at byte) byte {
+		switch {
+		case rest > n:
+			return at
+		case isTree:
+			return '/'
+		}
+		return 0
+	}
+	var a, b byte
+	if len(e.name) > n {
+		a = e.name[n]
+	}
+	if len(name) > n {
+		b = name[n]
+	}
+	return next(len(e.name), e.isTree(), a) > next(len(name), asTree, b)
 }
 
 // sortKey gives git's order of tree entries: folders compare as if their name
@@ -263,7 +288,11 @@ func editFor(e entry, exists bool, at int, mode, name string, id plumbing.Hash, 
 }
 
 func applyTreeEdits(raw []byte, edits []treeEdit) []byte {
-	var out []byte
+	size := len(raw)
+	for _, e := range edits {
+		size += len(e.insert) - (e.end - e.start)
+	}
+	out := make([]byte, 0, size)
 	at := 0
 	for _, e := range edits {
 		out = append(out, raw[at:e.start]...)
