@@ -109,7 +109,7 @@ func (u *Unit) readPragma(line source.Span) (list []*pragma, bad []problem) {
 		return nil, nil
 	}
 	wrong := func(from, to int, message, hint string) {
-		bad = append(bad, problem{Problem{Span: source.Span{Start: line.Start + from, End: line.Start + to}, Message: message, Hint: hint}, &us091})
+		bad = append(bad, problem{Problem{Span: source.Span{Start: line.Start + from, End: line.Start + min(to, len(text))}, Message: message, Hint: hint}, &us091})
 	}
 	text = strings.TrimRight(text, " \t\r\n\x00")
 	const form = "write: # unitstamp: ignore=US012 -- the reason"
@@ -118,7 +118,7 @@ func (u *Unit) readPragma(line source.Span) (list []*pragma, bad []problem) {
 	at = len(text) - len(rest)
 	names, found := strings.CutPrefix(rest, "ignore=")
 	if !found {
-		wrong(at, max(len(text), at+1), "unknown directive "+strconv.Quote(rest), form)
+		wrong(at, len(text), "unknown directive "+strconv.Quote(rest), form)
 		return nil, bad
 	}
 	at += len("ignore=")
@@ -133,7 +133,7 @@ func (u *Unit) readPragma(line source.Span) (list []*pragma, bad []problem) {
 		if rule, ok := Lookup(name); ok {
 			list = append(list, &pragma{id: rule.ID, span: source.Span{Start: line.Start + at, End: line.Start + at + len(name)}})
 		} else {
-			wrong(at, at+max(1, len(name)), "unknown rule "+strconv.Quote(name), "unitstamp rules lists them; several are separated by a comma without blanks")
+			wrong(at, at+len(name), "unknown rule "+strconv.Quote(name), "unitstamp rules lists them; several are separated by a comma without blanks")
 		}
 		at += len(name) + 1
 	}

@@ -75,3 +75,9 @@ func invisible(text string, outside []bool, place func(i, j int) (source.Span, b
 		i += size
 	}
 }
+
+// holdsInvisible reports whether a text would be another one without what this rule
+// finds.
+func holdsInvisible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { _, ok := invisibles[r]; return ok })
+}

@@ -43,7 +43,7 @@ var bareVariable = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)
 // name of a variable (src/basic/env-util.c replace_env_argv).
 func vanishingWord(w unitimage.Word, report func(Problem)) {
 	m := bareVariable.FindStringIndex(w.Text)
-	if !w.Splits || m == nil || m[0] != 0 || m[1] == len(w.Text) {
+	if !w.Splits || m == nil || m[0] != 0 || m[1] == len(w.Text) || holdsInvisible(w.Text) { // US008 mends that first
 		return
 	}
 	report(expansion(w, m[1], "systemd takes "+quote(w.Text)+" as a whole for the name of a variable, which is not set: the word is left out"))
