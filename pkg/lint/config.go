@@ -42,7 +42,7 @@ func (e *ConfigError) Error() string {
 func ParseConfig(name string, data []byte) (*Config, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(data, &document); err != nil {
-		return nil, &ConfigError{Name: name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return nil, yamlError(name, err)
 	}
 	p := configParser{name: name}
 	c := &Config{}
@@ -59,6 +59,16 @@ func ParseConfig(name string, data []byte) (*Config, error) {
 		return nil, p.err
 	}
 	return c, nil
+}
+
+// yamlError makes a ConfigError of the YAML parser's, which knows a line at best.
+func yamlError(name string, err error) *ConfigError {
+	e := &ConfigError{Name: name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
+	if _, scanErr := fmt.Sscanf(e.Message, "line %d:", &e.Line); scanErr == nil {
+		e.Column = 1
+		_, e.Message, _ = strings.Cut(e.Message, ": ")
+	}
+	return e
 }
 
 // configParser walks the YAML nodes and keeps the first error.
