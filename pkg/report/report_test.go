@@ -92,7 +92,7 @@ func TestJSON(t *testing.T) {
 			break
 		}
 	}
-	if f.Line != 3 || f.Column != 49 || f.EndLine != 3 || f.EndColumn != 52 || !f.Fixable {
+	if f.Line != 3 || f.Column != 48 || f.EndLine != 3 || f.EndColumn != 51 || !f.Fixable {
 		t.Errorf("%+v", f)
 	}
 	for _, empty := range []Run{{}, run("a.service", good)} {
