@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -244,12 +245,26 @@ func (c *checking) print(run report.Run) error {
 	if err := c.call.Data([]byte(text.String())); err != nil {
 		return err
 	}
+	if !c.call.Hints() {
+		c.hints(run)
+	}
 	errors, warnings, infos := run.Count()
 	if errors+warnings+infos > 0 {
 		c.call.Note("%s, %s and %s in %s", count(errors, "error"), count(warnings, "warning"), count(infos, "info"), count(len(run.Results), "file"))
 		c.call.Hint("unitstamp rule " + first(run) + " explains a rule")
 	}
 	return nil
+}
+
+// hints tells the cures of errors and warnings on stderr.
+func (c *checking) hints(run report.Run) {
+	for _, r := range run.Results {
+		for _, f := range r.Findings {
+			if f.Severity > diag.Info && f.Hint != "" {
+				c.call.Hint(fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Hint))
+			}
+		}
+	}
 }
 
 // first is the rule of the most severe finding.

@@ -73,7 +73,7 @@ func unexpanded(client string, w unitimage.Word, report func(Problem)) {
 // expansion is a problem with the variable that a word of unknown value begins with.
 func expansion(w unitimage.Word, length int, message string) Problem {
 	braced := "${" + w.Text[1:length] + "}"
-	p := Problem{Span: w.Span, Message: message, Hint: "write " + braced + w.Text[length:]}
+	p := Problem{Span: w.Span, Message: message, Hint: "write " + braced + " for the variable " + w.Text[1:length]}
 	if w.Span.Len() == len(w.Text) {
 		p.Fix = []source.Edit{{Span: source.Span{Start: w.Span.Start, End: w.Span.Start + length}, New: braced}}
 	}

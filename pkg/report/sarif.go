@@ -150,7 +150,7 @@ func newSARIFRule(rule lint.Rule, help func(string) string) sarifRule {
 	r.Configuration.Level = sarifLevel[rule.Severity]
 	if help != nil {
 		if page := help(rule.ID); page != "" {
-			r.Help = &sarifHelp{Text: page, Markdown: page}
+			r.Help = &sarifHelp{Text: rule.Summary + ": see " + r.HelpURI, Markdown: page}
 		}
 	}
 	return r
