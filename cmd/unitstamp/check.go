@@ -191,9 +191,16 @@ func (c *checking) readOne(in input, settings lint.Settings) (*lint.Unit, error)
 
 // finish compares the units, writes what was mended, and reports.
 func (c *checking) finish() error {
-	run := report.Run{Version: cli.Version(), Fixed: c.fixed, FailOn: c.failOn, Help: rules.Page}
+	run := report.Run{Version: cli.Version(), Fixed: c.fixed, FailOn: c.failOn}
+	for _, r := range lint.Rules() {
+		run.Rules = append(run.Rules, report.Rule{ID: r.ID, Name: r.Name, Summary: r.Summary, Severity: r.Severity, Page: rules.Page(r.ID)})
+	}
 	for i, findings := range lint.Conclude(c.units) {
-		run.Results = append(run.Results, report.Result{File: c.units[i].File, Findings: findings})
+		result := report.Result{File: c.units[i].File}
+		for _, f := range findings {
+			result.Findings = append(result.Findings, report.Finding(f))
+		}
+		run.Results = append(run.Results, result)
 	}
 	for _, r := range c.reports {
 		data, err := report.Write(r.format, run)

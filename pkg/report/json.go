@@ -10,14 +10,14 @@ import (
 // Document is the JSON form of a run.
 type Document struct {
 	Files    []string  `json:"files"`
-	Findings []Finding `json:"findings"`
+	Findings []Entry `json:"findings"`
 	Summary  Summary   `json:"summary"`
 	// Error is why the run ended early.
 	Error string `json:"error,omitempty"`
 }
 
-// A Finding in a Document. The end is exclusive.
-type Finding struct {
+// An Entry is a finding in a Document. The end is exclusive.
+type Entry struct {
 	diag.Finding
 	EndLine   int  `json:"endLine"`
 	EndColumn int  `json:"endColumn"`
@@ -34,12 +34,12 @@ type Summary struct {
 
 // NewDocument makes the document of a run.
 func NewDocument(run Run) Document {
-	d := Document{Files: []string{}, Findings: []Finding{}}
+	d := Document{Files: []string{}, Findings: []Entry{}}
 	for _, r := range run.Results {
 		d.Files = append(d.Files, r.File.Name)
 		for _, f := range r.Findings {
 			end := r.File.Position(f.Span.End)
-			d.Findings = append(d.Findings, Finding{f.Finding, end.Line, end.Column, f.Fix != nil})
+			d.Findings = append(d.Findings, Entry{f.Finding, end.Line, end.Column, f.Fix != nil})
 		}
 	}
 	d.Summary.Errors, d.Summary.Warnings, d.Summary.Infos = run.Count()

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/diag"
-	"github.com/unitstamp/unitstamp/pkg/lint"
 	"github.com/unitstamp/unitstamp/pkg/source"
 )
 
@@ -26,14 +25,28 @@ type Run struct {
 	Fixed int
 	// FailOn is the severity from which on a finding fails the run.
 	FailOn diag.Severity
-	// Help is the page of a rule, by its ID.
-	Help func(id string) string
+	// Rules are those that were looked for, in order.
+	Rules []Rule
+}
+
+// A Rule is what a finding's Rule stands for.
+type Rule struct {
+	ID, Name, Summary string
+	Severity          diag.Severity
+	// Page explains it, in Markdown.
+	Page string
 }
 
 // A Result is what was found in one file.
 type Result struct {
 	File     *source.File
-	Findings []lint.Finding
+	Findings []Finding
+}
+
+// A Finding is one with the edits that mend it; without them it cannot be mended.
+type Finding struct {
+	diag.Finding
+	Fix []source.Edit
 }
 
 // formats are the forms that a run can be written in.

@@ -17,14 +17,21 @@ import (
 
 // run checks files of which the names say what they are for.
 func run(files ...string) Run {
-	r := Run{Version: "v1", FailOn: diag.Error, Help: func(id string) string { return "# " + id }}
+	r := Run{Version: "v1", FailOn: diag.Error}
+	for _, rule := range lint.Rules() {
+		r.Rules = append(r.Rules, Rule{rule.ID, rule.Name, rule.Summary, rule.Severity, "# " + rule.ID})
+	}
 	var units []*lint.Unit
 	for i := 0; i < len(files); i += 2 {
 		f := &source.File{Name: files[i], Bytes: []byte(files[i+1])}
 		units = append(units, lint.Read(f, unitname.FromPath(f.Name), lint.Settings{}))
 	}
 	for i, findings := range lint.Conclude(units) {
-		r.Results = append(r.Results, Result{units[i].File, findings})
+		result := Result{File: units[i].File}
+		for _, f := range findings {
+			result.Findings = append(result.Findings, Finding(f))
+		}
+		r.Results = append(r.Results, result)
 	}
 	return r
 }

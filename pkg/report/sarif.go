@@ -8,7 +8,6 @@ import (
 	"unicode/utf16"
 
 	"github.com/unitstamp/unitstamp/pkg/diag"
-	"github.com/unitstamp/unitstamp/pkg/lint"
 	"github.com/unitstamp/unitstamp/pkg/source"
 )
 
@@ -42,7 +41,7 @@ type sarifRule struct {
 	Name          string       `json:"name"`
 	Short         sarifMessage `json:"shortDescription"`
 	Full          sarifMessage `json:"fullDescription"`
-	Help          *sarifHelp   `json:"help,omitempty"`
+	Help          sarifHelp   `json:"help"`
 	HelpURI       string       `json:"helpUri"`
 	Configuration struct {
 		Level string `json:"level"`
@@ -55,7 +54,7 @@ type sarifMessage struct {
 
 type sarifHelp struct {
 	Text     string `json:"text"`
-	Markdown string `json:"markdown"`
+	Markdown string `json:"markdown,omitempty"`
 }
 
 type sarifLocation struct {
@@ -121,9 +120,9 @@ func SARIF(run Run) ([]byte, error) {
 	var r sarifRun
 	r.Tool.Driver = sarifDriver{Name: "unitstamp", Version: run.Version, InformationURI: home}
 	r.ColumnKind = "utf16CodeUnits"
-	rules := lint.Rules()
-	for _, rule := range rules {
-		r.Tool.Driver.Rules = append(r.Tool.Driver.Rules, newSARIFRule(rule, run.Help))
+	r.Tool.Driver.Rules = []sarifRule{}
+	for _, rule := range run.Rules {
+		r.Tool.Driver.Rules = append(r.Tool.Driver.Rules, newSARIFRule(rule))
 	}
 	r.Artifacts, r.Results = []sarifArtifact{}, []sarifResult{}
 	for _, result := range run.Results {
@@ -134,29 +133,25 @@ func SARIF(run Run) ([]byte, error) {
 		r.Artifacts = append(r.Artifacts, sarifArtifact{location})
 		prints := fingerprints(result)
 		for i, f := range result.Findings {
-			index := slices.IndexFunc(rules, func(rule lint.Rule) bool { return rule.ID == f.Rule })
+			index := slices.IndexFunc(run.Rules, func(rule Rule) bool { return rule.ID == f.Rule })
 			r.Results = append(r.Results, newSARIFResult(result.File, f, index, location, prints[i]))
 		}
 	}
 	return marshal(sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{r}})
 }
 
-func newSARIFRule(rule lint.Rule, help func(string) string) sarifRule {
+func newSARIFRule(rule Rule) sarifRule {
 	r := sarifRule{
 		ID: rule.ID, Name: rule.Name,
 		Short: sarifMessage{rule.Summary}, Full: sarifMessage{rule.Summary},
 		HelpURI: home + "/blob/main/docs/rules/" + rule.ID + ".md",
 	}
 	r.Configuration.Level = sarifLevel[rule.Severity]
-	if help != nil {
-		if page := help(rule.ID); page != "" {
-			r.Help = &sarifHelp{Text: rule.Summary + ": see " + r.HelpURI, Markdown: page}
-		}
-	}
+	r.Help = sarifHelp{Text: rule.Summary + ": see " + r.HelpURI, Markdown: rule.Page}
 	return r
 }
 
-func newSARIFResult(file *source.File, f lint.Finding, index int, location sarifLocation, fingerprint string) sarifResult {
+func newSARIFResult(file *source.File, f Finding, index int, location sarifLocation, fingerprint string) sarifResult {
 	message := f.Message
 	if f.Hint != "" {
 		message += "; " + f.Hint
