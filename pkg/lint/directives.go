@@ -81,7 +81,7 @@ var ownSections = map[string][]string{
 	".service": {"Service"}, ".socket": {"Socket"}, ".mount": {"Mount"}, ".automount": {"Automount"}, ".swap": {"Swap"},
 	".timer": {"Timer"}, ".path": {"Path"}, ".slice": {"Slice"}, ".scope": {"Scope"}, ".target": {}, ".device": {},
 	".container": {"Container", "Service", "Quadlet"}, ".pod": {"Pod", "Service", "Quadlet"}, ".volume": {"Volume", "Service", "Quadlet"},
-	".network": {"Network", "Service", "Quadlet"}, ".kube": {"Kube", "Service", "Quadlet"}, ".image": {"Image", "Service", "Quadlet"},
+	".kube": {"Kube", "Service", "Quadlet"}, ".image": {"Image", "Service", "Quadlet"},
 	".build": {"Build", "Service", "Quadlet"},
 }
 

@@ -9,9 +9,9 @@ import (
 
 // Document is the JSON form of a run.
 type Document struct {
-	Files    []string  `json:"files"`
-	Findings []Entry `json:"findings"`
-	Summary  Summary   `json:"summary"`
+	Files    []string `json:"files"`
+	Findings []Entry  `json:"findings"`
+	Summary  Summary  `json:"summary"`
 	// Error is why the run ended early.
 	Error string `json:"error,omitempty"`
 }

@@ -41,7 +41,7 @@ type sarifRule struct {
 	Name          string       `json:"name"`
 	Short         sarifMessage `json:"shortDescription"`
 	Full          sarifMessage `json:"fullDescription"`
-	Help          sarifHelp   `json:"help"`
+	Help          sarifHelp    `json:"help"`
 	HelpURI       string       `json:"helpUri"`
 	Configuration struct {
 		Level string `json:"level"`
