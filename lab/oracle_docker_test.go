@@ -68,6 +68,9 @@ func TestOracleDockerJudges(t *testing.T) {
 	answers := askClient(t, dockeroperand.Docker, calls)
 	for i, c := range cases {
 		image, found := answers[i].Operand()
+		if strings.HasPrefix(c.line, "pull") {
+			image = asPulled(image, true) // clients before 23 leave the defaults out
+		}
 		if image != c.image || found != (c.refusal == "") || !strings.Contains(answers[i].Refusal, c.refusal) {
 			t.Errorf("docker %s: image %q, refusal %q; want %q, %q", c.line, image, answers[i].Refusal, c.image, c.refusal)
 		}

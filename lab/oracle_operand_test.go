@@ -94,6 +94,7 @@ func compareFound(client dockeroperand.Client, ours containerrun.Invocation, isO
 		for i := range operands {
 			operands[i] = asPulled(operands[i], ours.AllTags)
 		}
+		theirs[0] = asPulled(theirs[0], true) // clients before 23 leave the defaults out
 	}
 	switch {
 	case !isOurs:

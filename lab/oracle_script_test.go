@@ -39,7 +39,7 @@ func TestOracleScriptsAreSeen(t *testing.T) {
 		{argv: []string{"/bin/sh", "-c", "while true; do docker run loop; sleep 1; done"}, want: []string{"docker run loop"}},
 		{argv: []string{"/usr/bin/timeout", "5", "docker", "run", "img"}, want: []string{"docker run img"}},
 		{argv: []string{"/bin/sh", "-c", "docker run \"x$(cat /e*c/p?sswd /pr*c/1/environ; echo /ho*e /ro*t)\""}, want: []string{"docker run x/ho*e /ro*t"}},
-		{argv: []string{"/bin/sh", "-c", "(sleep 1; docker run behind) & docker run front & exit 0"}, want: []string{"docker run front", "docker run behind"}},
+		{argv: []string{"/bin/sh", "-c", "docker run front; (sleep 1; docker run behind) & exit 0"}, want: []string{"docker run front", "docker run behind"}},
 		{argv: []string{"/bin/sh", "-c", "echo done"}},
 	}
 	var scripts []scriptcalls.Script

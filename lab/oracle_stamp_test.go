@@ -96,22 +96,10 @@ func servicePairs(files []realUnit, pairs []imageplaces.Pair) []stampPair {
 		p := stampPair{file: files[pair.Unit], repository: pair.Spelling, unknown: pair.Unknown, unit: pair.Unit}
 		if pair.Unknown == "" {
 			p.expected = pair.Stamped(p.file.source, stampedTag)
-			p.repository = writtenRepository(pair)
 		}
 		out = append(out, p)
 	}
 	return out
-}
-
-// writtenRepository is the repository as the file has it: clients send some in a
-// longer form.
-func writtenRepository(pair imageplaces.Pair) string {
-	for _, place := range pair.Places {
-		if place.Keep != "" {
-			return strings.TrimSuffix(place.Keep, ":")
-		}
-	}
-	return pair.Spelling
 }
 
 var quadletImage = regexp.MustCompile(`(?m)^[ \t]*Image[ \t]*=[ \t]*([^\s$%{]+)[ \t\r]*$`)

@@ -240,7 +240,7 @@ func (s *session) repair(said string, argv []string) ([]string, error) {
 		return retry(s.provide(found[1]))
 	}
 	if found := leftOver.FindStringSubmatch(said); found != nil {
-		return retry(true, os.Remove(s.root.Path(s.absolute(strings.TrimSpace(found[1])))))
+		return retry(s.takeAway(found[1]))
 	}
 	if strings.Contains(said, aliasNeedsNetwork) {
 		return withNetwork(argv), nil
@@ -285,6 +285,17 @@ func (s *session) provide(path string) (bool, error) {
 		return false, nil
 	}
 	return true, s.root.Write(path, []byte("{}\n"), 0o666)
+}
+
+// takeAway deletes a file that the client found in its way. Older clients end
+// their complaint with a full stop.
+func (s *session) takeAway(path string) (bool, error) {
+	path = strings.TrimSpace(path)
+	err := os.Remove(s.root.Path(s.absolute(path)))
+	if errors.Is(err, os.ErrNotExist) {
+		err = os.Remove(s.root.Path(s.absolute(strings.TrimSuffix(path, "."))))
+	}
+	return true, err
 }
 
 // redirect lets another address of the engine (`-H …`) lead to the stand-in.

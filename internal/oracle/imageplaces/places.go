@@ -24,7 +24,7 @@ type Place struct {
 type Pair struct {
 	Unit       int    // index into the units
 	Repository string // as Docker Hub's defaults make it: `docker.io/library/redis`
-	Spelling   string // as first written
+	Spelling   string // as the file has it, or as a client sent it
 	Places     []Place
 	// Unknown tells why the expected bytes of the pair cannot be known.
 	Unknown string
@@ -75,18 +75,15 @@ func (j *Judge) confirm(ctx context.Context, units []systemdwords.Unit, verdicts
 	return nil
 }
 
-// Same tells that two lists hold the same operands in the same order, each
-// counted once: of equal commands in a script only the first is seen.
-func Same(a, b []string) bool { return slices.Equal(unique(a), unique(b)) }
+// Same tells that two lists hold the same operands, in any order and each
+// counted once: of equal commands in a script only the first is seen, and what
+// stands in the background runs when it likes.
+func Same(a, b []string) bool { return slices.Equal(sortedUnique(a), sortedUnique(b)) }
 
-func unique(list []string) []string {
-	var out []string
-	for _, text := range list {
-		if !slices.Contains(out, text) {
-			out = append(out, text)
-		}
-	}
-	return out
+func sortedUnique(list []string) []string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // Operands are the operands of the images, empty where unknown.
@@ -211,6 +208,17 @@ func spellings(verdict Verdict) []string {
 	return texts
 }
 
+// writtenForm is the form of a repository that stands in the file. Clients send
+// some in a longer form.
+func writtenForm(source []byte, repository string) string {
+	for _, form := range spellings(Verdict{Images: []Image{{Operand: repository}}}) {
+		if len(findMarks(source, []string{form}, "%d")) > 0 {
+			return form
+		}
+	}
+	return repository
+}
+
 // tags are the tags of a verdict's images.
 func tags(verdict Verdict) []string {
 	var texts []string
@@ -296,7 +304,7 @@ func pairsOf(unit int, source []byte, images []Image, byRepository, byTag probe)
 				return &pairs[i]
 			}
 		}
-		pairs = append(pairs, Pair{Unit: unit, Repository: full, Spelling: repository})
+		pairs = append(pairs, Pair{Unit: unit, Repository: full, Spelling: writtenForm(source, repository)})
 		return &pairs[len(pairs)-1]
 	}
 	for i, image := range images {

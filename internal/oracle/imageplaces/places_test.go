@@ -51,7 +51,7 @@ func TestStamped(t *testing.T) {
 }
 
 func TestSame(t *testing.T) {
-	if !Same([]string{"a", "b", "a"}, []string{"a", "b"}) || Same([]string{"a", "b"}, []string{"b", "a"}) || Same([]string{"a"}, []string{"a", "b"}) {
+	if !Same([]string{"a", "b", "a"}, []string{"a", "b"}) || !Same([]string{"a", "b"}, []string{"b", "a"}) || Same([]string{"a"}, []string{"a", "b"}) {
 		t.Error("wrong")
 	}
 }

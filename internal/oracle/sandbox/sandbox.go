@@ -88,14 +88,17 @@ func (r *Root) Mkdir(inside string) error {
 	return r.own(path, 0o755)
 }
 
-// Write makes a file with its parents. The mode says whether the program may
+// Write makes a file with its parents, which may be a script: see copy. The mode says whether the program may
 // run or change it.
 func (r *Root) Write(inside string, text []byte, mode os.FileMode) error {
 	if err := r.Mkdir(filepath.Dir(filepath.Clean("/" + inside))); err != nil {
 		return err
 	}
 	path := r.Path(inside)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, text, 0o600)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		return err
 	}
 	return r.own(path, mode)
@@ -148,7 +151,12 @@ func (r *Root) Link(target, inside string) error {
 	return os.Symlink(target, r.Path(inside))
 }
 
+// copy copies a program or library of this machine. No other program is started
+// meanwhile: it would inherit the open file and keep it from being run ("text
+// file busy").
 func (r *Root) copy(from, inside string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := r.Mkdir(filepath.Dir(filepath.Clean("/" + inside))); err != nil {
 		return err
 	}
