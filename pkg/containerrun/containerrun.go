@@ -97,6 +97,8 @@ const (
 	Rkt
 	// NoOperand is a line that ends before the operand.
 	NoOperand
+	// UnknownVerb is a command that is a variable of unknown value.
+	UnknownVerb
 	// SplitString is env -S, which makes words of its own.
 	SplitString
 )
@@ -218,6 +220,10 @@ func (p *parser) parse(at int) (Invocation, bool) {
 		return p.found, p.namesImage(at)
 	}
 	p.found.Options = nil
+	if at < len(p.args) && p.args[at].Open {
+		p.issue(UnknownVerb, at, p.args[at].Text)
+		return p.found, true
+	}
 	verb, at := p.verb(at)
 	switch verb {
 	case "run", "create":
@@ -227,7 +233,11 @@ func (p *parser) parse(at int) (Invocation, bool) {
 		p.found.Verb = verb
 		p.pull(at)
 	default:
-		return Invocation{}, false
+		if len(p.found.Splices) == 0 {
+			return Invocation{}, false
+		}
+		splice := p.found.Splices[0]
+		p.issue(UnknownVerb, splice, p.args[splice].Text)
 	}
 	return p.found, true
 }

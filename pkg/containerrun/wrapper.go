@@ -27,6 +27,7 @@ type wrapper struct {
 	assigns  bool     // NAME=value words may stand before the program
 	script   string   // short option whose value, or next word, is a script
 	numbers  bool     // -5 is an option with a value of its own
+	anywhere bool     // the script's option may follow other words
 }
 
 var wrappers = map[string]wrapper{
@@ -43,17 +44,20 @@ var wrappers = map[string]wrapper{
 	"nice":            {shorts: "n", longs: []string{"--adjustment"}, numbers: true},
 	"nohup":           {},
 	"numactl":         {shorts: "iNCmpP", longs: []string{"--interleave", "--cpunodebind", "--physcpubind", "--membind", "--preferred"}},
-	"runuser":         {shorts: "ugGsw", longs: []string{"--user", "--group", "--supp-group", "--shell"}, script: "c"},
+	"runuser":         {shorts: "ugGsw", longs: []string{"--user", "--group", "--supp-group", "--shell"}, script: "c", anywhere: true},
 	"setsid":          {},
 	"stdbuf":          {shorts: "ioe", longs: []string{"--input", "--output", "--error"}},
+	"su":              {shorts: "gGsTw", longs: []string{"--group", "--supp-group", "--shell", "--whitelist-environment"}, script: "c", anywhere: true},
 	"sudo":            {shorts: "CDghpRrtTUu", longs: []string{"--close-from", "--chdir", "--group", "--host", "--prompt", "--chroot", "--role", "--type", "--command-timeout", "--other-user", "--user"}, assigns: true},
 	"systemd-cat":     {shorts: "tp", longs: []string{"--identifier", "--priority", "--stderr-priority", "--level-prefix"}},
 	"systemd-inhibit": {longs: []string{"--what", "--who", "--why", "--mode"}},
+	"systemd-run":     {shorts: "pHMEu", longs: []string{"--property", "--host", "--machine", "--setenv", "--unit", "--description", "--slice", "--uid", "--gid", "--nice", "--working-directory", "--service-type", "--on-active", "--on-calendar", "--timer-property"}},
 	"taskset":         {operands: 1},
 	"time":            {shorts: "fo", longs: []string{"--format", "--output"}},
 	"timeout":         {shorts: "ks", longs: []string{"--kill-after", "--signal"}, operands: 1},
 	"tini":            {shorts: "pe"},
 	"unbuffer":        {},
+	"xargs":           {shorts: "adEILnPs", longs: []string{"--arg-file", "--delimiter", "--max-lines", "--max-args", "--max-procs", "--max-chars", "--process-slot-var"}},
 	"unshare":         {shorts: "RwSG", longs: []string{"--root", "--wd", "--setuid", "--setgid", "--propagation", "--map-user", "--map-group"}},
 }
 
@@ -97,6 +101,14 @@ func Unwrap(args []Arg) Target {
 func (w wrapper) skip(args []Arg, at int, target *Target) int {
 	wrapperName := base(args[at].Text)
 	at++
+	if w.anywhere {
+		for i := at; i+1 < len(args); i++ {
+			if args[i].Text == "-"+w.script || args[i].Text == "--command" {
+				target.Script, target.Shell = i+1, "sh"
+				return i + 1
+			}
+		}
+	}
 	for at < len(args) {
 		text := args[at].Text
 		switch {

@@ -181,7 +181,9 @@ func (s *stamper) doubt(d unitimage.Doubt) {
 			return
 		}
 	}
-	s.finding(d.Span, diag.Warning, d.Rule, d.Message, d.Hint)
+	if !d.Quiet {
+		s.finding(d.Span, diag.Warning, d.Rule, d.Message, d.Hint)
+	}
 }
 
 func (s *stamper) match(repository string) {

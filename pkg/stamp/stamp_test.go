@@ -81,6 +81,8 @@ func TestStamp(t *testing.T) {
 		{"a command's output before the operand", "ExecStartPre=/bin/sh -c 'docker run `echo x/a` sh -c y'\nExecStart=/usr/bin/docker run x/a", "", "ExecStartPre=/bin/sh -c 'docker run `echo x/a` sh -c y'\nExecStart=/usr/bin/docker run x/a:58-develop", "warning undecidable-operand, warning image-from-outside"},
 		{"a doubt about another", "ExecStartPre=/usr/bin/docker run -rm b\nExecStart=/usr/bin/docker run a", "", "ExecStartPre=/usr/bin/docker run -rm b\nExecStart=/usr/bin/docker run a:58-develop", "warning legacy-option"},
 		{"a doubt about this one", "ExecStart=/usr/bin/docker run -rm a", "a", "", "error legacy-option"},
+		{"behind a program that is not followed", "ExecStartPre=/usr/bin/ssh host docker run b\nExecStart=/usr/bin/docker run a", "", "ExecStartPre=/usr/bin/ssh host docker run b\nExecStart=/usr/bin/docker run a:58-develop", ""},
+		{"behind a program that is not followed, this one", "ExecStartPre=/usr/bin/ssh host docker run a\nExecStart=/usr/bin/docker run a", "a", "", "error unread-command"},
 		{"all findings", "ExecStartPre=/usr/bin/docker run —rm a\nExecStart=/usr/bin/docker run a:${T}\nExecStop=/usr/bin/docker pull -a a", "a", "", "error typographic-dash, error unset-tag, error pull-all-tags"},
 		{"not there", "ExecStart=/usr/bin/docker run a", "b", "", "error image-not-found"},
 		{"a comment that go-systemd takes for a setting", "ExecStart=/usr/bin/docker run \\\n# c\n a -e b=c", "a", "ExecStart=/usr/bin/docker run \\\n# c\n a:58-develop -e b=c", ""},

@@ -42,6 +42,9 @@ type Doubt struct {
 	Rule                  string
 	Message               string
 	Hint                  string
+	// Quiet tells that the doubt is worth a word only if it is about a repository that
+	// matters.
+	Quiet bool
 	// Mentions are the repositories that words of the command may name, in full
 	// form: what the doubt may be about.
 	Mentions []string
@@ -195,7 +198,16 @@ func (f *finder) namesNoImage(c *execline.Command) bool {
 	if target.Issue != nil || target.Program < 0 || strings.IndexByte(f.line[target.Program].Text, '%') >= 0 {
 		return false
 	}
-	return !containerrun.IsClient(f.line[target.Program:])
+	line := f.line[target.Program:]
+	if containsAny(line[0].Text, clientNames...) {
+		return !containerrun.IsClient(line)
+	}
+	for _, a := range line[1:] {
+		if containsAny(a.Text, clientNames...) { // it may be handed on
+			return false
+		}
+	}
+	return true
 }
 
 // goodSpecifiers reports whether systemd knows all specifiers of a word.
@@ -270,6 +282,7 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 	}
 	if !ok {
 		f.containerNames(args[at:])
+		f.unread(args[at:])
 		return
 	}
 	if inv.Issue != nil {
@@ -384,6 +397,7 @@ func (f *finder) issue(args []argument, at int, issue *containerrun.Issue, comma
 	f.found.Doubts = append(f.found.Doubts, Doubt{
 		Section: f.item.Section, Key: f.item.Key, Command: command, Span: span,
 		Rule: rule, Message: message, Hint: hint, Mentions: mentions(texts(args[at:])),
+		Quiet: issue.Kind == containerrun.UnknownVerb,
 	})
 }
 

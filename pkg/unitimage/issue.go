@@ -35,6 +35,8 @@ func describeIssue(issue *containerrun.Issue, word string) (rule, message, hint 
 		return "rkt", "the images of rkt are not read", "move the unit to podman or docker"
 	case containerrun.NoOperand:
 		return "no-operand", "the command ends after " + option + ", before the image", "add the image; a blank after a '\\' at a line's end, or a line that begins with '#' or ';', may have cut the command"
+	case containerrun.UnknownVerb:
+		return "unknown-command", "the command " + option + " is a variable whose value is not known", "write the command out"
 	case containerrun.SplitString:
 		return "split-string", "env " + option + " makes words of its own, which are not read", "write the words without " + issue.Text
 	}

@@ -33,11 +33,16 @@ func (f *finder) script(t text, shell string, env environment) {
 	f.depth--
 }
 
-// mayHoldScriptedImage is a quick look: a script needs a client, by name or by a
-// variable, and one of the commands that take images.
+// mayHoldScriptedImage is a quick look: a script needs a client and one of the
+// commands that take images, one of them at least by name.
 func mayHoldScriptedImage(script string) bool {
-	return containsAny(script, "docker", "podman", "nerdctl", "rkt", "$") && containsAny(script, "run", "pull", "create", "fetch", "prepare")
+	variable := strings.Contains(script, "$")
+	client := containsAny(script, clientNames...)
+	verb := containsAny(script, "run", "pull", "create", "fetch", "prepare")
+	return client && (verb || variable) || verb && variable
 }
+
+var clientNames = []string{"docker", "podman", "nerdctl", "rkt"}
 
 func containsAny(text string, parts ...string) bool {
 	for _, part := range parts {
@@ -240,6 +245,11 @@ func (s *shellReader) call(c *syntax.CallExpr) {
 		s.state.set = map[string]*text{}
 		if seemsContainer(appendArgs(nil, args)) {
 			s.doubt(args, 0, "", "eval", strconv.Quote(args[0].text.s)+" makes commands that are not read", "write the command without it")
+		}
+		return
+	case "trap":
+		if len(args) > 1 {
+			s.finder.script(args[1].text, "sh", s.environmentForChild())
 		}
 		return
 	case "read", "mapfile", "readarray", "getopts", "unset", "printf":

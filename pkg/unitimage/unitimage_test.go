@@ -102,6 +102,11 @@ func TestFind(t *testing.T) {
 		{"script, eval", "", "ExecStart=/bin/sh -c 'eval docker run a'", "doubt eval"},
 		{"script, broken", "", "ExecStart=/bin/sh -c 'docker run a; ('", "doubt script-syntax"},
 		{"script, variable split", "", "ExecStart=/bin/sh -c 'O=\"--rm -d\"; docker run $O a'", "docker run literal a"},
+		{"script, trap", "", "ExecStart=/bin/sh -c 'trap \"docker run a\" EXIT; docker run b'", "docker run literal a\ndocker run literal b"},
+		{"script, unknown verb", "", "ExecStart=/bin/sh -c 'docker $R a'", "doubt unknown-command"},
+		{"not followed", "", "ExecStart=/usr/bin/ssh host docker run a", "doubt unread-command"},
+		{"not followed, in a word", "", "ExecStart=/usr/bin/parallel 'docker run --rm {}' ::: a", "doubt unread-command"},
+		{"only said", "", "ExecStart=/bin/echo docker run a", ""},
 		{"script in a file", "", "ExecStart=/bin/sh /opt/docker-run.sh", ""},
 
 		{"quadlet", "web.container", "[Container]\nImage=quay.io/x/web", "quadlet literal quay.io/x/web"},
