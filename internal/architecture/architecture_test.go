@@ -76,6 +76,7 @@ var rooms = map[string]room{
 	"internal/circleci":                  {testing_, nil},
 	"internal/corpus":                    {testing_, []string{"pkg/source"}},
 	"internal/docpage":                   {testing_, nil},
+	"internal/fleettest":                 {testing_, nil},
 	"internal/gittest":                   {testing_, nil},
 	"internal/oracle/sandbox":            {testing_, nil},
 	"internal/oracle/systemdwords":       {testing_, nil},

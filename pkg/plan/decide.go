@@ -252,6 +252,8 @@ func (m *maker) check(s *Step, want Unit) {
 		}
 	case state.Unmet:
 		s.Reason = "its conditions do not hold"
+	case state.Idle != "":
+		s.Reason = state.Idle
 	default:
 		s.Reason = "stopped by hand"
 	}

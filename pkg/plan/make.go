@@ -146,6 +146,7 @@ func (m *maker) step(name string) *Step {
 	if s.Acts() {
 		m.finish(s, want, wanted)
 	}
+	m.putOff(s)
 	return s
 }
 

@@ -22,6 +22,9 @@ type Observed struct {
 	Instances map[string][]string
 	// Running tells that the target has a manager that runs units.
 	Running bool
+	// Replaces tells that the manager restarts a unit whenever anything of it
+	// changes.
+	Replaces bool
 }
 
 // A State is a unit as its manager sees it, in systemd's own words.
@@ -38,6 +41,8 @@ type State struct {
 	NeedReload bool
 	// Unmet tells that the last start was skipped because of a condition.
 	Unmet bool
+	// Idle is why the unit is not up, "" where the manager does not tell.
+	Idle string
 	// Invocation changes with every start.
 	Invocation string
 	// Restarts counts automatic restarts since the last start by a job.

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // A relation is what a wanted unit says about others.
@@ -29,6 +31,7 @@ func (m *maker) relate(wanted []Unit) {
 			r.requires = append(r.requires, m.resolve(s.words("Unit", key))...)
 		}
 		r.after = append(r.after, m.resolve(s.words("Unit", "After"))...)
+		r.after = append(r.after, m.resolve(peers(u.Name, s))...)
 		for _, later := range m.resolve(s.words("Unit", "Before")) {
 			m.relations[later].after = append(m.relations[later].after, u.Name)
 		}
@@ -77,6 +80,24 @@ func starts(name string, s settings) []string {
 		return nil
 	}
 	return []string{cmp.Or(said, stem+".service")}
+}
+
+// peers lists the units whose machine a unit is bound to in a cluster of fleet's;
+// it cannot be placed before they are.
+func peers(name string, s settings) []string {
+	var names []string
+	n := unitname.FromPath(name)
+	for _, key := range []string{"MachineOf", "X-ConditionMachineOf"} {
+		for _, word := range s.words("X-Fleet", key) {
+			for _, letter := range "npiN" {
+				if value, known := n.Specifier(byte(letter)); known {
+					word = strings.ReplaceAll(word, "%"+string(letter), value)
+				}
+			}
+			names = append(names, word)
+		}
+	}
+	return names
 }
 
 // order sorts the steps: those that act in groups, each after the groups that

@@ -435,3 +435,54 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestPutOff: where any change restarts a unit, what is no reason for that waits
+// while the unit is up.
+func TestPutOff(t *testing.T) {
+	const base = "[Unit]\nDescription=a\n[Service]\nExecStart=/bin/a\nExecReload=/bin/b\n"
+	replace := func(old, new string) string { return strings.Replace(base, old, new, 1) }
+	for _, tt := range []struct {
+		name, want    string
+		foreign, down bool
+		action        Action
+		effect        Effect
+		reason        string
+	}{
+		{"Description", replace("=a", "=b"), false, false, None, DoNothing, "Description differs, no restart, put off: any change would restart it"},
+		{"Description of one that is down", replace("=a", "=b"), false, true, Update, DoNothing, "Description differs, no restart"},
+		{"ExecReload", replace("/bin/b", "/bin/c"), false, false, None, DoNothing, "ExecReload differs, put off: any change would restart it"},
+		{"ExecStart", replace("/bin/a", "/bin/c"), false, false, Update, DoRestart, "ExecStart differs"},
+		{"X-RestartIfChanged", replace("/bin/a", "/bin/c") + "[Unit]\nX-RestartIfChanged=no\n", false, false, None, DoNothing, "ExecStart, X-RestartIfChanged differ, not restarted: X-RestartIfChanged=no, put off: any change would restart it"},
+		{"adopted", replace("=a", "=b"), true, false, Adopt, DoRestart, `a.service is there and was not put there by owner "", Description differs, no restart, restarted: the owner is written into it`},
+	} {
+		w := world{files: map[string]string{"a.service": base}, states: map[string]string{"a.service": "loaded/active"}}
+		if !tt.foreign {
+			w.owned = map[string]string{"a.service": base}
+		}
+		if tt.down {
+			w.states["a.service"] = "loaded/inactive"
+		}
+		o := w.observed()
+		o.Replaces = true
+		s := Make(units(map[string]string{"a.service": tt.want}), o, Options{Adopt: true}).Steps[0]
+		if s.Action != tt.action || s.Effect != tt.effect || s.Reason != tt.reason || (s.Action == None) != (len(s.Changes) == 0) {
+			t.Errorf("%s: %s %q, %s, %d changes", tt.name, s.Action, s.Effect, s.Reason, len(s.Changes))
+		}
+	}
+}
+
+// TestPeersComeFirst: a unit that is bound to the machine of another is changed
+// after that.
+func TestPeersComeFirst(t *testing.T) {
+	p := Make(units(map[string]string{
+		"a@1.service": "[Service]\n[X-Fleet]\nMachineOf=%p-b@%i.service\n", "a-b@1.service": "[Service]\n",
+		"c.service": "[Service]\n[X-Fleet]\nX-ConditionMachineOf=d.service\n", "d.service": "[Service]\n",
+	}), world{}.observed(), Options{})
+	var names []string
+	for _, s := range p.Steps {
+		names = append(names, s.Unit)
+	}
+	if got := strings.Join(names, " "); got != "a-b@1.service a@1.service d.service c.service" {
+		t.Errorf("order %s", got)
+	}
+}

@@ -1,0 +1,278 @@
+package fleettest
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// An instance is a unit that an agent has loaded.
+type instance struct {
+	hash              string
+	options           []option
+	load, active, sub string
+	current           string // loaded or launched
+	gen               int    // counts up when what was to become of it does not
+	busy              bool   // the agent is about to replace or stop it
+	hidden            bool   // its record is lost for the moment
+}
+
+func (i *instance) up() bool {
+	return i.active == "active" || i.active == "activating" || i.active == "deactivating"
+}
+
+// replace makes a unit, or gives one other options.
+func (c *Cluster) replace(name string, options []option, desired string) {
+	u := c.units[name]
+	if u == nil {
+		u = &unit{name: name}
+		c.units[name] = u
+	} else {
+		c.watchOver(u)
+	}
+	u.options, u.hash, u.desired = options, hash(options), desired
+	if m := c.node(u.machine); m != nil && (u.global() || !c.takes(m, u)) {
+		u.machine = ""
+	}
+	c.settle(u)
+}
+
+// watchOver notes when a second unit of a machine is taken down while the first is
+// not up again.
+func (c *Cluster) watchOver(u *unit) {
+	for _, m := range c.machines {
+		i := m.loaded[u.name]
+		if i == nil || !i.up() {
+			continue
+		}
+		for other, j := range m.loaded {
+			v := c.units[other]
+			if other == u.name || v == nil || v.desired != "launched" {
+				continue
+			}
+			if v.hash != j.hash || j.busy {
+				c.fault(u.name, "a second update on machine "+m.ID+" while "+other+" is not up again")
+			}
+		}
+	}
+}
+
+func (c *Cluster) destroy(name string) {
+	delete(c.units, name)
+	for _, m := range c.machines {
+		if m.loaded[name] != nil {
+			c.notice(m, name, 0.9, 3.9)
+		}
+	}
+}
+
+// settle tells everybody whom it concerns that a unit has changed.
+func (c *Cluster) settle(u *unit) {
+	if u.desired == "inactive" {
+		u.machine = ""
+	} else if !u.global() && u.machine == "" && !u.waiting {
+		u.waiting = true
+		c.after(c.between(0.8, 2.1), func() { c.schedule(u) })
+	}
+	for _, m := range c.machines {
+		i := m.loaded[u.name]
+		here := c.wants(m, u)
+		switch {
+		case i == nil && here:
+			c.notice(m, u.name, 0.9, 3)
+		case i == nil:
+		case !here:
+			c.notice(m, u.name, 1.9, 2.1)
+		case i.hash != u.hash && instant(i.options):
+			c.notice(m, u.name, 0.7, 4.3)
+		case i.hash != u.hash:
+			c.notice(m, u.name, 0.25, 3.25)
+		default:
+			c.notice(m, u.name, 0.95, 1.15)
+		}
+	}
+}
+
+// schedule finds a machine for a unit, or tries again at the engine's next tick.
+func (c *Cluster) schedule(u *unit) {
+	if c.units[u.name] != u || u.desired == "inactive" || u.machine != "" || u.global() {
+		u.waiting = false
+		return
+	}
+	var best *node
+	for _, m := range c.machines {
+		if c.takes(m, u) && (best == nil || len(m.loaded) < len(best.loaded)) {
+			best = m
+		}
+	}
+	if best == nil {
+		c.after(2, func() { c.schedule(u) })
+		return
+	}
+	u.machine, u.waiting = best.ID, false
+	c.notice(best, u.name, 0.4, 1.2)
+}
+
+// takes reports whether a unit may be put on a machine.
+func (c *Cluster) takes(m *node, u *unit) bool {
+	if target := u.target(); len(target) > 0 && target[0] != m.ID || !u.fits(m) {
+		return false
+	}
+	for _, peer := range u.peers() {
+		if p := c.units[peer]; p == nil || p.machine != m.ID {
+			return false
+		}
+	}
+	for _, v := range c.units {
+		if v == u || v.machine != m.ID {
+			continue
+		}
+		if matches(u.conflicts(), v.name) || matches(v.conflicts(), u.name) {
+			return false
+		}
+	}
+	return true
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		match, err := path.Match(pattern, name)
+		return err == nil && match
+	})
+}
+
+// wants reports whether a machine is to have a unit.
+func (c *Cluster) wants(m *node, u *unit) bool {
+	switch {
+	case u == nil || u.desired == "inactive":
+		return false
+	case u.global():
+		return c.takes(m, u)
+	}
+	return u.machine == m.ID
+}
+
+// notice lets an agent look at a unit within so many seconds.
+func (c *Cluster) notice(m *node, name string, low, high float64) {
+	c.after(c.between(low, high), func() { c.reconcile(m, name) })
+}
+
+// reconcile is an agent at work on one unit.
+func (c *Cluster) reconcile(m *node, name string) {
+	u, i := c.units[name], m.loaded[name]
+	wanted := c.wants(m, u)
+	switch {
+	case m.blocked:
+		if !slices.Contains(m.missed, name) {
+			m.missed = append(m.missed, name)
+		}
+	case i == nil && !wanted:
+	case i != nil && i.busy:
+		c.notice(m, name, 0.5, 1)
+	case !wanted:
+		c.stop(m, name, i, func() { delete(m.loaded, name) })
+	case i == nil && wedges(name, u.options, u.desired) != "":
+		m.blocked = true
+	case i == nil:
+		i = &instance{hash: u.hash, options: u.options, load: "loaded", active: "inactive", sub: "dead", current: "loaded"}
+		m.loaded[name] = i
+		if u.desired == "launched" {
+			c.start(m, name, i)
+		}
+	case i.hash != u.hash:
+		pause := 0.2
+		if instant(i.options) && i.up() {
+			pause = c.between(4.45, 4.85) // the agent trips over the unit that is gone already
+		}
+		i.hash, i.current = u.hash, "loaded"
+		c.stop(m, name, i, func() {
+			i.options, i.load, i.busy = u.options, "loaded", true
+			c.after(pause, func() {
+				i.busy, i.active, i.sub = false, "inactive", "dead"
+				c.reconcile(m, name)
+			})
+		})
+	case u.desired == "launched" && i.current != "launched":
+		c.start(m, name, i)
+	case u.desired == "loaded" && i.current == "launched":
+		i.current = "loaded"
+		c.stop(m, name, i, func() {})
+	}
+}
+
+// stop takes a unit down, and with it what requires it.
+func (c *Cluster) stop(m *node, name string, i *instance, then func()) {
+	i.gen++
+	i.busy = true
+	seconds := 0.7
+	if instant(i.options) || !i.up() {
+		seconds = 0.05
+	}
+	was := i.up()
+	if was {
+		i.active, i.sub = "deactivating", "stop-sigterm"
+	}
+	c.after(seconds, func() {
+		i.busy = false
+		if was {
+			i.active, i.sub = "inactive", "dead"
+			if instant(i.options) {
+				i.active, i.sub = "failed", "failed" // killed
+			}
+			c.takeAlong(m, name)
+		}
+		then()
+	})
+}
+
+// takeAlong ends what cannot be up without a unit.
+func (c *Cluster) takeAlong(m *node, name string) {
+	for _, j := range m.loaded {
+		if !j.up() || j.busy {
+			continue
+		}
+		for _, key := range []string{"Requires", "BindsTo", "PartOf"} {
+			for _, list := range values(j.options, "Unit", key) {
+				if slices.Contains(strings.Fields(list), name) {
+					j.gen++
+					j.active, j.sub = "inactive", "dead"
+				}
+			}
+		}
+	}
+}
+
+// start brings a unit up, or to what comes of it.
+func (c *Cluster) start(m *node, name string, i *instance) {
+	i.current = "launched"
+	i.gen++
+	gen := i.gen
+	b := behave(name, i.options)
+	if b.load != "" {
+		i.load, i.active, i.sub = b.load, "inactive", "dead"
+		return
+	}
+	i.active, i.sub = "activating", "start"
+	c.after(0.5, func() {
+		if i.gen != gen {
+			return
+		}
+		i.active, i.sub = b.active, b.sub
+		if b.end == 0 {
+			return
+		}
+		c.after(b.end, func() {
+			if i.gen != gen {
+				return
+			}
+			i.active, i.sub = b.endActive, b.endSub
+			if b.endSub == "auto-restart" {
+				c.after(3, func() {
+					if i.gen == gen {
+						c.start(m, name, i)
+					}
+				})
+			}
+		})
+	})
+}

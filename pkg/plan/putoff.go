@@ -1,0 +1,31 @@
+package plan
+
+import "strings"
+
+// putOff corrects a step for a manager that restarts a unit whenever anything of
+// it changes: what is no reason to restart a unit that is up waits for one that
+// is. Only a unit that is taken over is restarted nevertheless, because the mark
+// of its new owner is part of it.
+func (m *maker) putOff(s *Step) {
+	if !m.obs.Replaces || !s.Acts() || !m.obs.States[s.Unit].Up() {
+		return
+	}
+	switch s.Effect {
+	case DoRestart, DoCycle, DoStop, DoStart:
+		return
+	}
+	s.Reason = strings.TrimSuffix(s.Reason, ", reload")
+	switch {
+	case s.Action == Adopt && !m.isSelf(s.Unit):
+		s.Effect, s.Targets = DoRestart, []string{s.Unit}
+		s.Ran[s.Unit] = true
+		s.Reason += ", restarted: the owner is written into it"
+		return
+	case s.Action == Delete:
+		s.Reason += ", left: it cannot be removed without being stopped"
+	default:
+		s.Reason += ", put off: any change would restart it"
+	}
+	s.Action, s.Changes, s.Effect, s.Targets = None, nil, DoNothing, nil
+	s.Enable, s.Disable, s.Base, s.After = false, false, nil, nil
+}
