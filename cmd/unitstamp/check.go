@@ -32,6 +32,7 @@ func checkCommand() *cli.Command {
 			&cliflags.StringSliceFlag{Name: "report", Usage: "write a report into a file as well, `FORMAT=FILE`; may be repeated"},
 			&cliflags.StringFlag{Name: "fail-on", Usage: "exit with 1 from this `SEVERITY` on: error, warning, info", Value: "error"},
 			&cliflags.StringFlag{Name: "expect", Usage: "whether units are `stamped` or unstamped"},
+			&cliflags.StringSliceFlag{Name: "only", Usage: "look for this `RULE` only, whatever the settings say; may be repeated"},
 			&cliflags.BoolFlag{Name: "fix", Usage: "mend in place what can be mended without guessing, and report the rest"},
 			&cliflags.StringFlag{Name: "config", Usage: "read the settings from `FILE` instead of .unitstamp.yaml"},
 			&cliflags.BoolFlag{Name: "no-config", Usage: "read no settings"},
@@ -55,6 +56,7 @@ type checking struct {
 	call    *cli.Call
 	inputs  []input
 	configs configs
+	only    map[string]lint.Level // what --only leaves on
 	format  string
 	reports []reportFile
 	failOn  diag.Severity
@@ -111,6 +113,9 @@ func (c *checking) prepare() (err error) {
 	if c.expect, ok = lint.ParseExpectation(call.String("expect")); !ok {
 		return cli.Errorf(cli.Usage, "--expect is %q; known are stamped and unstamped", call.String("expect"))
 	}
+	if c.only, err = onlyRules(call.StringSlice("only")); err != nil {
+		return err
+	}
 	list, err := inputs(call, call.Files, call.Bool("recursive"))
 	if err != nil {
 		return err
@@ -128,6 +133,25 @@ func (c *checking) prepare() (err error) {
 	return nil
 }
 
+// onlyRules are the levels that turn all rules off but some.
+func onlyRules(names []string) (map[string]lint.Level, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	levels := map[string]lint.Level{}
+	for _, r := range lint.Rules() {
+		levels[r.ID] = lint.Off
+	}
+	for _, name := range names {
+		r, ok := lint.Lookup(name)
+		if !ok {
+			return nil, cli.Errorf(cli.Usage, "--only: unknown rule %q", name).WithHint("unitstamp rules lists them")
+		}
+		delete(levels, r.ID)
+	}
+	return levels, nil
+}
+
 // read reads and checks all files, several at a time; with --fix it mends them
 // before.
 func (c *checking) read() error {
@@ -140,6 +164,9 @@ func (c *checking) read() error {
 		settings[i].NoIgnores = c.call.Bool("no-ignores")
 		if c.expect != lint.Anything {
 			settings[i].Expect = c.expect
+		}
+		if c.only != nil {
+			settings[i].Levels = c.only
 		}
 	}
 	c.units = make([]*lint.Unit, len(c.inputs))

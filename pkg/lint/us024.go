@@ -18,7 +18,7 @@ var us024 = Rule{
 				continue
 			}
 			word := c.Words[at]
-			if !word.Known() || word.Variables || word.Text == `\` && !c.Shell || placeholder(word.Text) || imageID.MatchString(word.Text) {
+			if !word.Known() || word.Variables || word.Text == `\` && !c.Shell || placeholder(word.Text) || strings.ContainsFunc(word.Text, func(r rune) bool { return straight[r] != "" }) || imageID.MatchString(word.Text) {
 				continue
 			}
 			if _, err := imageref.Parse(word.Text); err == nil {
