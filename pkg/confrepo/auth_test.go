@@ -283,8 +283,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestSignatures: git itself verifies them. OpenPGP is verified where gpg is
-// installed, in the lab.
+// TestSignatures: git itself verifies them, where it finds ssh-keygen.
 func TestSignatures(t *testing.T) {
 	bare := seeded(t)
 	signer, key := gittest.NewSSHKey(t)

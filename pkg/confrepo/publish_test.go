@@ -315,7 +315,7 @@ func TestBranchNames(t *testing.T) {
 
 // TestRaces: many writers, each with a file of its own, on one branch.
 func TestRaces(t *testing.T) {
-	const writers = 12
+	const writers = 8
 	for _, w := range []way{{"http", overHTTP}, {"ssh", overSSH(true)}, {"ssh-v0", overSSH(false)}, ways[0]} {
 		for _, empty := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s empty=%v", w.name, empty), func(t *testing.T) {
