@@ -32,7 +32,7 @@ func checkCommand() *cli.Command {
 			&cliflags.StringSliceFlag{Name: "report", Usage: "write a report into a file as well, `FORMAT=FILE`; may be repeated"},
 			&cliflags.StringFlag{Name: "fail-on", Usage: "exit with 1 from this `SEVERITY` on: error, warning, info", Value: "error"},
 			&cliflags.StringFlag{Name: "expect", Usage: "whether units are `stamped` or unstamped"},
-			&cliflags.StringSliceFlag{Name: "only", Usage: "look for this `RULE` only, whatever the settings say; may be repeated"},
+			&cliflags.StringSliceFlag{Name: "only", Usage: "look for this `RULE` only; may be repeated"},
 			&cliflags.BoolFlag{Name: "fix", Usage: "mend in place what can be mended without guessing, and report the rest"},
 			&cliflags.StringFlag{Name: "config", Usage: "read the settings from `FILE` instead of .unitstamp.yaml"},
 			&cliflags.BoolFlag{Name: "no-config", Usage: "read no settings"},
@@ -56,7 +56,7 @@ type checking struct {
 	call    *cli.Call
 	inputs  []input
 	configs configs
-	only    map[string]lint.Level // what --only leaves on
+	off     []string // the rules that --only leaves out
 	format  string
 	reports []reportFile
 	failOn  diag.Severity
@@ -113,7 +113,7 @@ func (c *checking) prepare() (err error) {
 	if c.expect, ok = lint.ParseExpectation(call.String("expect")); !ok {
 		return cli.Errorf(cli.Usage, "--expect is %q; known are stamped and unstamped", call.String("expect"))
 	}
-	if c.only, err = onlyRules(call.StringSlice("only")); err != nil {
+	if c.off, err = otherRules(call.StringSlice("only")); err != nil {
 		return err
 	}
 	list, err := inputs(call, call.Files, call.Bool("recursive"))
@@ -133,23 +133,22 @@ func (c *checking) prepare() (err error) {
 	return nil
 }
 
-// onlyRules are the levels that turn all rules off but some.
-func onlyRules(names []string) (map[string]lint.Level, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	levels := map[string]lint.Level{}
-	for _, r := range lint.Rules() {
-		levels[r.ID] = lint.Off
-	}
+// otherRules are the IDs of all rules but some; none if none are named.
+func otherRules(names []string) (others []string, err error) {
+	wanted := map[string]bool{}
 	for _, name := range names {
 		r, ok := lint.Lookup(name)
 		if !ok {
 			return nil, cli.Errorf(cli.Usage, "--only: unknown rule %q", name).WithHint("unitstamp rules lists them")
 		}
-		delete(levels, r.ID)
+		wanted[r.ID] = true
 	}
-	return levels, nil
+	for _, r := range lint.Rules() {
+		if len(wanted) > 0 && !wanted[r.ID] {
+			others = append(others, r.ID)
+		}
+	}
+	return others, nil
 }
 
 // read reads and checks all files, several at a time; with --fix it mends them
@@ -165,8 +164,8 @@ func (c *checking) read() error {
 		if c.expect != lint.Anything {
 			settings[i].Expect = c.expect
 		}
-		if c.only != nil {
-			settings[i].Levels = c.only
+		for _, id := range c.off {
+			settings[i].Set(id, lint.Off)
 		}
 	}
 	c.units = make([]*lint.Unit, len(c.inputs))

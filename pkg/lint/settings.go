@@ -15,6 +15,14 @@ type Settings struct {
 	NoIgnores bool
 }
 
+// Set gives a rule, by its ID, a level.
+func (s *Settings) Set(id string, level Level) {
+	if s.Levels == nil {
+		s.Levels = map[string]Level{}
+	}
+	s.Levels[id] = level
+}
+
 // A Level is a severity, or off.
 type Level uint8
 
