@@ -117,3 +117,17 @@ func TestRulesAreInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestSectionsOf(t *testing.T) {
+	for line := range strings.Lines(directiveList) {
+		name, sections, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if got := strings.Join(sectionsOf(name), " "); got != sections {
+			t.Errorf("%s: got %q, want %q", name, got, sections)
+		}
+	}
+	for _, name := range []string{"", "A", "ExecStar", "ExecStartX", "zzz", "execstart"} {
+		if got := sectionsOf(name); got != nil {
+			t.Errorf("%q: got %v", name, got)
+		}
+	}
+}

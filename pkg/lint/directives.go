@@ -13,19 +13,24 @@ import (
 //go:embed directives.txt
 var directiveList string
 
-// sectionsOf returns the sections that have a setting.
+// sectionsOf returns the sections that have a setting. The list is sorted, and
+// searched by halves.
 func sectionsOf(key string) []string {
-	at := strings.Index(directiveList, "\n"+key+" ")
-	if at < 0 {
-		if !strings.HasPrefix(directiveList, key+" ") {
-			return nil
+	low, high := 0, len(directiveList)
+	for low < high {
+		start := strings.LastIndexByte(directiveList[:(low+high)/2], '\n') + 1
+		line, _, _ := strings.Cut(directiveList[start:], "\n")
+		name, sections, _ := strings.Cut(line, " ")
+		switch {
+		case name == key:
+			return strings.Fields(sections)
+		case name < key:
+			low = start + len(line) + 1
+		default:
+			high = start
 		}
-	} else {
-		at++
 	}
-	at = max(at, 0)
-	line, _, _ := strings.Cut(directiveList[at+len(key)+1:], "\n")
-	return strings.Fields(line)
+	return nil
 }
 
 // nearestDirective is the setting of a section whose name differs least from a

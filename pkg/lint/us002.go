@@ -15,13 +15,17 @@ var us002 = Rule{
 	Check: func(u *Unit, report func(Problem)) {
 		for _, e := range u.execs {
 			text := e.item.Value.Text
+			if isASCII(text) {
+				continue
+			}
+			outside := outsideQuotes(text)
 			for i := 0; i < len(text); {
-				i = curlyQuotes(e, outsideQuotes(text), i, report)
+				i = curlyQuotes(e, outside, i, report)
 			}
 		}
 		for _, call := range u.found.Calls {
 			for _, w := range call.Words {
-				if call.Shell {
+				if call.Shell && !isASCII(w.Text) {
 					curlyInScript(w.Text, func(i, j int) (source.Span, bool) { return w.Place(i, j) }, report)
 				}
 			}
@@ -99,6 +103,16 @@ func curlyInScript(text string, place func(i, j int) (source.Span, bool), report
 		})
 		return
 	}
+}
+
+// isASCII is the quick look that most texts need no other than.
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // outsideQuotes tells of each byte of a value whether it stands outside '…' and

@@ -23,7 +23,9 @@ var us008 = Rule{
 			}
 		}
 		for _, e := range u.execs {
-			invisible(e.item.Value.Text, outsideQuotes(e.item.Value.Text), e.item.Value.Span, report)
+			if text := e.item.Value.Text; !isASCII(text) {
+				invisible(text, outsideQuotes(text), e.item.Value.Span, report)
+			}
 		}
 		for _, call := range u.found.Calls {
 			if !call.Shell {
