@@ -20,6 +20,9 @@ type Variable struct {
 // then; $$ stands for a dollar; $NAME inside a longer word is left alone
 // (src/basic/env-util.c replace_env_argv, replace_env).
 func Variables(text string) []Variable {
+	if strings.IndexByte(text, '$') < 0 {
+		return nil
+	}
 	if len(text) > 1 && text[0] == '$' && text[1] != '{' && text[1] != '$' {
 		return []Variable{{Name: text[1:], End: len(text), Splits: true}}
 	}

@@ -13,9 +13,6 @@ import (
 	"unicode/utf8"
 )
 
-// whitespace separates words. Vertical tab, form feed and no-break space do not.
-const whitespace = " \t\n\r"
-
 // A Word is one argument with quotes and escapes resolved. Specifiers (%i) and
 // variables (${X}) still stand in it as written.
 type Word struct {
@@ -159,13 +156,15 @@ func nextWord(value string, at int) (w Word, next int, found bool, err error) {
 // plainWord is the quick way for words without quotes and backslashes.
 func plainWord(value string, at int) (Word, int, bool) {
 	end := at
-	for ; end < len(value) && !isBlank(value[end]); end++ {
+	for ; end < len(value); end++ {
 		switch value[end] {
 		case '"', '\'', '\\':
 			return Word{}, 0, false
+		case ' ', '\t', '\n', '\r':
+			return Word{Text: value[at:end], Start: at, End: end}, skipBlanks(value, end), true
 		}
 	}
-	return Word{Text: value[at:end], Start: at, End: end}, skipBlanks(value, end), true
+	return Word{Text: value[at:end], Start: at, End: end}, end, true
 }
 
 // quotedWord resolves quotes and escapes. keepUnknown leaves unknown escapes as
@@ -300,7 +299,9 @@ func encodeRune(n uint32) string {
 	return string(utf8.AppendRune(nil, rune(n)))
 }
 
-func isBlank(c byte) bool { return strings.IndexByte(whitespace, c) >= 0 }
+// isBlank reports what separates words. Vertical tab, form feed and no-break space
+// do not.
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 func skipBlanks(value string, at int) int {
 	for at < len(value) && isBlank(value[at]) {

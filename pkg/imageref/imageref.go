@@ -86,6 +86,9 @@ func Parse(text string) (Reference, error) {
 		r.Repository = full
 		return r, nil
 	}
+	if hopeless(text) {
+		return Reference{}, fmt.Errorf("%q is no image reference: invalid reference format", text)
+	}
 	named, err := reference.ParseNormalizedNamed(text[r.Name.Start:])
 	if err != nil {
 		return Reference{}, fmt.Errorf("%q is no image reference: %s", text, strings.TrimPrefix(err.Error(), "invalid reference format: "))

@@ -80,7 +80,7 @@ func TestValidDigest(t *testing.T) {
 // FuzzParse compares with distribution/reference, which knows the parts but not
 // where they stand.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"redis", "a.b:1/c/d:e@" + sha, "registry:5000", "x:", "Repo/x:1", "docker://a/b", "${A}:{b}", "a@b:c/d"} {
+	for _, s := range []string{"redis", "a.b:1/c/d:e@" + sha, "registry:5000", "x:", "Repo/x:1", "docker://a/b", "${A}:{b}", "a@b:c/d", "a-b.c:5000/d_e/f:g", "a:b/c", "[::1]:5000/a", "a.b:/c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

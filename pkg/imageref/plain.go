@@ -10,7 +10,11 @@ func plainRepository(name string) (full string, ok bool) {
 		return "", false
 	}
 	start, slashes, digits := 0, 0, 0
-	for i := 0; i <= len(name); i++ {
+	host := strings.IndexByte(name, '/')
+	if host > 0 && plainPort(name[:host]) {
+		start, slashes = host+1, 1
+	}
+	for i := start; i <= len(name); i++ {
 		if i < len(name) && name[i] != '/' {
 			if c := name[i]; c >= '0' && c <= '9' || c >= 'a' && c <= 'f' {
 				digits++
@@ -32,7 +36,7 @@ func plainRepository(name string) (full string, ok bool) {
 		return "docker.io/library/" + name, true
 	case first == "docker.io" || first == "index.docker.io":
 		return "", false
-	case first == "localhost" || strings.Contains(first, "."):
+	case first == "localhost" || strings.Contains(first, ".") || strings.Contains(first, ":"):
 		return name, true
 	}
 	return "docker.io/" + name, true
@@ -54,4 +58,28 @@ func plainComponent(part string) bool {
 		}
 	}
 	return !separator
+}
+
+// plainPort reports whether the first part of a name is a host with a port.
+func plainPort(host string) bool {
+	name, port, found := strings.Cut(host, ":")
+	if !found || port == "" || strings.ContainsAny(name, "_") || !plainComponent(name) {
+		return false
+	}
+	for i := range len(port) {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// hopeless reports whether a text holds a byte that no reference can hold.
+func hopeless(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; !TagByte(c) && c != '/' && c != ':' && c != '@' && c != '[' && c != ']' && c != '+' {
+			return true
+		}
+	}
+	return false
 }

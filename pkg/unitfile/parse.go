@@ -2,6 +2,7 @@ package unitfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,16 +15,14 @@ const maxLine = 1 << 20
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// blanks is what systemd strips; a line holds no '\n' or '\r'.
-const blanks = " \t"
-
 // Parse takes a file apart. The only errors are *SyntaxError: what makes systemd
 // refuse the unit as a whole (a line over 1 MiB, invalid UTF-8 outside comments,
 // a broken section header).
 func Parse(f *source.File) (*Document, error) {
 	p := parser{
-		file: f,
-		text: string(f.Bytes),
+		file:  f,
+		text:  string(f.Bytes),
+		ascii: isASCII(f.Bytes),
 	}
 	p.items = make([]Item, 0, 8+bytes.Count(f.Bytes, []byte("\n")))
 	if err := p.run(); err != nil {
@@ -39,6 +38,7 @@ type parser struct {
 	section string
 
 	sawMark bool // a byte order mark was taken off
+	ascii   bool // all bytes are
 
 	// the logical line being read
 	start    int // offset of its first byte
@@ -135,7 +135,7 @@ func (p *parser) finish(end int) error {
 	if from < to {
 		it.KeySpan.End = whole.Offset(to-1) + 1
 	}
-	if bad := invalidUTF8(text); bad >= 0 {
+	if bad := p.invalidUTF8(text); bad >= 0 {
 		at := whole.Offset(from + bad)
 		return &SyntaxError{source.Span{Start: at, End: at + 1}, "invalid-utf8",
 			"byte 0x" + strconv.FormatUint(uint64(p.text[at]), 16) + " is not valid UTF-8: systemd refuses the whole unit", "save the file as UTF-8"}
@@ -201,20 +201,28 @@ func lineEnd(text string, start int) (end, next int) {
 		end = start + i
 		rest = rest[:i]
 	}
-	if i := strings.IndexByte(rest, '\r'); i >= 0 {
+	if i := strings.IndexByte(rest, '\r'); i >= 0 { // most files hold none
 		end = start + i
 		rest = rest[:i]
 	}
 	if i := strings.IndexByte(rest, 0); i >= 0 {
 		end = start + i
 	}
-	var seen [3]bool
+	seen := byte(0)
 	for next = end; next < len(text); next++ {
-		kind := strings.IndexByte("\n\r\x00", text[next])
-		if kind < 0 || seen[kind] || seen[2] {
+		kind := byte(0)
+		switch text[next] {
+		case '\n':
+			kind = 1
+		case '\r':
+			kind = 2
+		case 0:
+			kind = 4
+		}
+		if kind == 0 || seen&(kind|4) != 0 {
 			break
 		}
-		seen[kind] = true
+		seen |= kind
 	}
 	return end, next
 }
@@ -251,10 +259,10 @@ func endsInEscape(line string) bool {
 
 // trim narrows text[from:to] by the blanks at both ends.
 func trim(text string, from, to int) (int, int) {
-	for from < to && strings.IndexByte(blanks, text[from]) >= 0 {
+	for from < to && (text[from] == ' ' || text[from] == '	') {
 		from++
 	}
-	for to > from && strings.IndexByte(blanks, text[to-1]) >= 0 {
+	for to > from && (text[to-1] == ' ' || text[to-1] == '	') {
 		to--
 	}
 	return from, to
@@ -265,10 +273,29 @@ func trimSpan(text string, from, to int) source.Span {
 	return source.Span{Start: from, End: to}
 }
 
+// isASCII looks at eight bytes at a time.
+func isASCII(text []byte) bool {
+	for len(text) >= 8 {
+		if binary.NativeEndian.Uint64(text)&0x8080808080808080 != 0 {
+			return false
+		}
+		text = text[8:]
+	}
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // invalidUTF8 returns the offset of the first byte that systemd does not take
 // for UTF-8, or -1. Beside broken sequences it refuses the code points that
 // Unicode sets apart as no characters (src/basic/utf8.c unichar_is_valid).
-func invalidUTF8(text string) int {
+func (p *parser) invalidUTF8(text string) int {
+	if p.ascii {
+		return -1
+	}
 	for i := 0; i < len(text); {
 		if text[i] < utf8.RuneSelf {
 			i++

@@ -11,7 +11,13 @@ import (
 
 // wordText is a word of a value, its bytes traced to the file.
 func wordText(value unitfile.Value, w execline.Word) text {
+	if start, end, ok := w.Verbatim(0, len(w.Text)); ok {
+		if span, ok := value.Span(start, end); ok { // quotes round the whole, at most
+			return plainText(w.Text, span.Start)
+		}
+	}
 	var b builder
+	b.s.Grow(len(w.Text))
 	for p := range w.Pieces {
 		if p.Verbatim {
 			appendValue(&b, value, p.ValueStart, p.ValueEnd)
@@ -43,6 +49,7 @@ func expandSpecifiers(t text, name unitname.Name) (out text, used bool, bad int)
 		return t, false, -1
 	}
 	var b builder
+	b.s.Grow(len(t.s) + 16)
 	bad = -1
 	done := 0
 	for i := 0; i+1 < len(t.s); i++ {

@@ -305,7 +305,7 @@ func (s *shellReader) assign(list []*syntax.Assign) {
 
 // substitutions reads the commands inside $(…), `…` and <(…) of a word.
 func (s *shellReader) substitutions(w *syntax.Word) {
-	if w == nil {
+	if w == nil || isLiteral(w) {
 		return
 	}
 	syntax.Walk(w, func(n syntax.Node) bool {

@@ -12,6 +12,9 @@ import (
 // variable splits into.
 func (s *shellReader) word(w *syntax.Word) []argument {
 	site := s.site(w)
+	if isLiteral(w) {
+		return []argument{{text: s.oneWord(w), site: site}}
+	}
 	if p := loneParameter(w); p != nil {
 		value, known := s.parameter(p)
 		if !known {
@@ -41,6 +44,16 @@ func (s *shellReader) word(w *syntax.Word) []argument {
 		return true
 	})
 	return []argument{a}
+}
+
+// isLiteral reports whether nothing in a word is expanded.
+func isLiteral(w *syntax.Word) bool {
+	for _, part := range w.Parts {
+		if _, ok := part.(*syntax.Lit); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // loneParameter returns the parameter of a word that is nothing but an unquoted
@@ -97,6 +110,14 @@ func (s *shellReader) unknown(n syntax.Node) text {
 
 // oneWord is a word's text without splitting.
 func (s *shellReader) oneWord(w *syntax.Word) text {
+	if len(w.Parts) == 1 {
+		if lit, ok := w.Parts[0].(*syntax.Lit); ok {
+			from, to := s.offset(lit.ValuePos), s.offset(lit.ValueEnd)
+			if strings.IndexByte(s.script.s[from:to], '\\') < 0 {
+				return s.script.slice(from, to)
+			}
+		}
+	}
 	var b builder
 	s.parts(&b, w.Parts, false)
 	return b.text()
