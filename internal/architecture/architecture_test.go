@@ -49,7 +49,7 @@ var rooms = map[string]room{
 	"pkg/confrepo":        {edge, nil},
 	"pkg/engine/dir":      {edge, []string{"pkg/apply", "pkg/plan", "internal/atomicfile"}},
 	"pkg/engine/systemd":  {edge, []string{"pkg/apply", "pkg/plan", "pkg/engine/dir"}},
-	"pkg/engine/fleet":    {edge, []string{"pkg/apply", "pkg/plan", "pkg/unitfile", "pkg/source"}},
+	"pkg/engine/fleet":    {edge, []string{"pkg/apply", "pkg/plan", "pkg/unitfile", "pkg/unitname", "pkg/source"}},
 	"pkg/unitset":         {edge, []string{"pkg/plan"}},
 
 	"pkg/apply":        {pure, []string{"pkg/plan"}},
