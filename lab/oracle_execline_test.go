@@ -19,7 +19,7 @@ import (
 
 var (
 	oracleSeed  = flag.Uint64("oracle.seed", 1, "seed of the generated units and command lines")
-	oracleUnits = flag.Int("oracle.units", 12000, "number of generated units")
+	oracleUnits = flag.Int("oracle.units", 8000, "number of generated units")
 )
 
 // execKeys is systemd's order of the keys (core/service.c).

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/unitstamp/unitstamp/internal/oracle/dockeroperand"
@@ -20,7 +21,7 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/containerrun"
 )
 
-var oracleArgvs = flag.Int("oracle.argvs", 1000, "number of generated command lines for each client")
+var oracleArgvs = flag.Int("oracle.argvs", 500, "number of generated command lines for each client")
 
 // comparison says how our reading of a command line and the client's relate.
 type comparison struct {
@@ -194,20 +195,33 @@ func (s *tally) report(t *testing.T) {
 	}
 }
 
+// realAnswers is what the real programs say about the services of the collection.
+// They are asked once for all tests.
+var realAnswers struct {
+	sync.Once
+	files    []realUnit
+	units    []systemdwords.Unit
+	judge    *imageplaces.Judge
+	verdicts []imageplaces.Verdict
+	err      error
+}
+
 // realImages asks which images the services of the collection name.
 func realImages(t *testing.T) ([]realUnit, []systemdwords.Unit, *imageplaces.Judge, []imageplaces.Verdict) {
 	t.Helper()
-	files := realUnits(t, ".service")
-	var units []systemdwords.Unit
-	for _, file := range files {
-		units = append(units, systemdwords.Unit{Name: file.name, Instance: "7", Source: file.source})
+	a := &realAnswers
+	a.Do(func() {
+		a.files = realUnits(t, ".service")
+		for _, file := range a.files {
+			a.units = append(a.units, systemdwords.Unit{Name: file.name, Instance: "7", Source: file.source})
+		}
+		a.judge = &imageplaces.Judge{Workers: 2, Podman: true}
+		a.verdicts, a.err = a.judge.Images(t.Context(), a.units)
+	})
+	if a.err != nil || a.judge == nil {
+		t.Fatalf("the real programs could not be asked: %v", a.err)
 	}
-	judge := &imageplaces.Judge{Workers: 2, Podman: true}
-	verdicts, err := judge.Images(t.Context(), units)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files, units, judge, verdicts
+	return a.files, a.units, a.judge, a.verdicts
 }
 
 func TestOracleOperandRealUnits(t *testing.T) {
