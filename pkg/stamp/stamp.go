@@ -10,6 +10,7 @@
 package stamp
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,11 @@ func Repositories(names []string) (Target, error) {
 
 // Len is the number of repositories.
 func (t Target) Len() int { return len(t.names) }
+
+// repositories are the full names, sorted.
+func (t Target) repositories() []string {
+	return slices.Sorted(maps.Keys(t.names))
+}
 
 func (t Target) has(repository string) bool {
 	_, ok := t.names[repository]
@@ -174,8 +180,8 @@ func (s *stamper) finding(span source.Span, severity diag.Severity, rule, messag
 
 // doubt is an error if it may be about a wanted repository, else a warning.
 func (s *stamper) doubt(d unitimage.Doubt) {
-	for _, repository := range d.Mentions {
-		if s.request.Target.has(repository) {
+	for _, repository := range s.request.Target.repositories() {
+		if d.Mentions(repository) {
 			s.match(repository)
 			s.finding(d.Span, diag.Error, d.Rule, d.Message, d.Hint)
 			return

@@ -127,14 +127,16 @@ func (p *parser) addLast(line string, at int) {
 // finish makes an item of a logical line that ends before the offset end
 // (parse_line).
 func (p *parser) finish(end int) error {
-	it := Item{Span: source.Span{Start: p.start, End: end}, Section: p.section, InnerComments: p.comments}
+	p.items = append(p.items, Item{})
+	it := &p.items[len(p.items)-1]
+	it.Span, it.Section = source.Span{Start: p.start, End: end}, p.section
+	if p.comments != nil {
+		it.InnerComments = p.comments
+	}
 	from, to := trim(p.line, 0, len(p.line))
 	text := p.line[from:to]
 	whole := Value{Text: p.line, file: p.lineAt, parts: p.parts}
-	it.KeySpan = source.Span{Start: whole.Offset(from), End: whole.Offset(from)}
-	if from < to {
-		it.KeySpan.End = whole.Offset(to-1) + 1
-	}
+	it.KeySpan = whole.place(from, to)
 	if bad := p.invalidUTF8(text); bad >= 0 {
 		at := whole.Offset(from + bad)
 		return &SyntaxError{source.Span{Start: at, End: at + 1}, "invalid-utf8",
@@ -161,15 +163,23 @@ func (p *parser) finish(end int) error {
 		it.Kind = Assignment
 		keyFrom, keyTo := trim(p.line, from, from+equals)
 		it.Key = p.line[keyFrom:keyTo]
-		it.KeySpan = source.Span{Start: whole.Offset(keyFrom), End: whole.Offset(keyFrom)}
-		if keyFrom < keyTo {
-			it.KeySpan.End = whole.Offset(keyTo-1) + 1
-		}
+		it.KeySpan = whole.place(keyFrom, keyTo)
 		valueFrom, valueTo := trim(p.line, from+equals+1, to)
 		it.Value = whole.slice(valueFrom, valueTo)
 	}
-	p.items = append(p.items, it)
 	return nil
+}
+
+// place is where Text[i:j] stands, from its first byte to its last.
+func (v *Value) place(i, j int) source.Span {
+	if v.parts == nil {
+		return source.Span{Start: v.file + i, End: v.file + j}
+	}
+	span := source.Span{Start: v.Offset(i), End: v.Offset(i)}
+	if i < j {
+		span.End = v.Offset(j-1) + 1
+	}
+	return span
 }
 
 // slice is the value of Text[i:j]. It takes over v's parts: v is of no use after.

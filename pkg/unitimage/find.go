@@ -45,9 +45,7 @@ type Doubt struct {
 	// Quiet tells that the doubt is worth a word only if it is about a repository that
 	// matters.
 	Quiet bool
-	// Mentions are the repositories that words of the command may name, in full
-	// form: what the doubt may be about.
-	Mentions []string
+	words []string // of the command, which may mention repositories
 }
 
 // execKeys are the settings that hold command lines, by section.
@@ -61,7 +59,7 @@ var quadletSections = []string{"Container", "Image", "Volume"}
 
 // IsExec reports whether an assignment holds command lines that systemd runs.
 func IsExec(it *unitfile.Item) bool {
-	return it.Kind == unitfile.Assignment && slices.Contains(execKeys[it.Section], it.Key)
+	return strings.HasPrefix(it.Key, "Exec") && it.Kind == unitfile.Assignment && slices.Contains(execKeys[it.Section], it.Key)
 }
 
 // Find looks through a unit file. name is the unit's name, for specifiers.
@@ -119,7 +117,7 @@ func (f *finder) execLine() {
 	}
 	if p := line.Problem; p != nil {
 		span := source.Span{Start: value.Offset(p.Start), End: value.Offset(p.End)}
-		f.refuse(p.Fatal, Doubt{Span: span, Rule: p.Rule, Message: p.Message, Hint: p.Hint, Mentions: mentions(strings.Fields(value.Text))})
+		f.refuse(p.Fatal, Doubt{Span: span, Rule: p.Rule, Message: p.Message, Hint: p.Hint, words: strings.Fields(value.Text)})
 	}
 }
 
@@ -146,6 +144,9 @@ func (f *finder) command(c *execline.Command) {
 	env := environment{}
 	if c.ExpandsVariables() {
 		env = f.environment(f.item.Section)
+	}
+	if f.args == nil {
+		f.args = make([]argument, 0, 20)
 	}
 	args := f.args[:0]
 	for i, w := range c.Words {
@@ -187,6 +188,9 @@ func (f *finder) plain(w execline.Word) (source.Span, bool) {
 // namesNoImage is a quick look at a command without variables: most commands of a
 // unit are none of a container client, or do not name an image.
 func (f *finder) namesNoImage(c *execline.Command) bool {
+	if f.line == nil {
+		f.line = make([]containerrun.Arg, 0, 20)
+	}
 	f.line = f.line[:0]
 	for _, w := range c.Words {
 		if strings.IndexByte(w.Text, '$') >= 0 || !goodSpecifiers(w.Text) {
@@ -396,7 +400,7 @@ func (f *finder) issue(args []argument, at int, issue *containerrun.Issue, comma
 	}
 	f.found.Doubts = append(f.found.Doubts, Doubt{
 		Section: f.item.Section, Key: f.item.Key, Command: command, Span: span,
-		Rule: rule, Message: message, Hint: hint, Mentions: mentions(texts(args[at:])),
+		Rule: rule, Message: message, Hint: hint, words: texts(args[at:]),
 		Quiet: issue.Kind == containerrun.UnknownVerb,
 	})
 }
@@ -405,7 +409,7 @@ func (f *finder) issue(args []argument, at int, issue *containerrun.Issue, comma
 func (f *finder) doubt(args []argument, at int, command, rule, message, hint string) {
 	f.found.Doubts = append(f.found.Doubts, Doubt{
 		Section: f.item.Section, Key: f.item.Key, Command: command, Span: args[at].site,
-		Rule: rule, Message: message, Hint: hint, Mentions: mentions(texts(args)),
+		Rule: rule, Message: message, Hint: hint, words: texts(args),
 	})
 }
 
@@ -417,17 +421,18 @@ func texts(args []argument) []string {
 	return list
 }
 
-// mentions are the repositories that words may name.
-func mentions(words []string) []string {
-	var list []string
-	for _, w := range words {
-		if w == "" || w[0] == '-' || w[0] == '/' {
+// Mentions reports whether a word of the command may name a repository, which is
+// given in full form: the doubt may be about it.
+func (d Doubt) Mentions(repository string) bool {
+	last := repository[strings.LastIndexByte(repository, '/')+1:]
+	for _, w := range d.words {
+		if !strings.Contains(w, last) {
 			continue
 		}
 		name := imageref.Split(strings.Trim(w, `"';`)).NameText() // the tag may be a variable
-		if r, err := imageref.Parse(name); err == nil && !slices.Contains(list, r.Repository) {
-			list = append(list, r.Repository)
+		if r, err := imageref.Parse(name); err == nil && r.Repository == repository {
+			return true
 		}
 	}
-	return list
+	return false
 }

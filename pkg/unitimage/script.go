@@ -55,8 +55,6 @@ func containsAny(text string, parts ...string) bool {
 
 // badScript notes a script that the shell would not read either.
 func (f *finder) badScript(t text, err error) {
-	fields := strings.Fields(t.s)
-	named := mentions(fields)
 	if !f.calls && !mayHoldScriptedImage(t.s) {
 		return
 	}
@@ -68,7 +66,7 @@ func (f *finder) badScript(t text, err error) {
 	f.found.Doubts = append(f.found.Doubts, Doubt{
 		Section: f.item.Section, Key: f.item.Key, Span: t.site(at, at+1),
 		Rule: "script-syntax", Message: "the shell script cannot be read: " + message,
-		Hint: "try it with sh -n; in a unit, \\x27 stands for a ' inside '…'", Mentions: named,
+		Hint: "try it with sh -n; in a unit, \\x27 stands for a ' inside '…'", words: blanks.Split(t.s, -1),
 	})
 }
 

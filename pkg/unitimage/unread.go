@@ -32,7 +32,7 @@ func (f *finder) unread(args []argument) {
 		}
 		f.doubt(args, 0, "", "unread-command", "the container command behind "+program+" is not read", "call the container client directly, or through sh -c")
 		f.found.Doubts[len(f.found.Doubts)-1].Quiet = true
-		f.found.Doubts[len(f.found.Doubts)-1].Mentions = mentions(wordsOf(args))
+		f.found.Doubts[len(f.found.Doubts)-1].words = wordsOf(args)
 		return
 	}
 }
