@@ -131,3 +131,23 @@ func TestNoPageWithoutRule(t *testing.T) {
 		}
 	}
 }
+
+// The list of the rules says what the rules themselves say.
+func TestListOfRules(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "rules", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Rules() {
+		severity := r.Severity.String()
+		if r.Optional {
+			severity += " (on request)"
+		}
+		if row := fmt.Sprintf("\n| [%s](%s.md) | %s | %s | ", r.ID, r.ID, r.Name, severity); !strings.Contains(string(data), row) {
+			t.Errorf("there is no row %q", row)
+		}
+	}
+	if rows := strings.Count(string(data), "\n| [US"); rows != len(Rules()) {
+		t.Errorf("%d rows for %d rules", rows, len(Rules()))
+	}
+}
