@@ -76,6 +76,8 @@ func (c *Cluster) validOptions(name string, options []option) error {
 		return errors.New("MachineID cannot be used with Replaces")
 	case global && peers:
 		return errors.New("Global cannot be used with Peers")
+	case global && conflicts && c.opts.Version == Old:
+		return errors.New("Global cannot be used with Conflicts")
 	case global && replaces:
 		return errors.New("Global cannot be used with Replaces")
 	case conflicts && replaces:

@@ -7,7 +7,19 @@ import "strings"
 // is. Only a unit that is taken over is restarted nevertheless, because the mark
 // of its new owner is part of it.
 func (m *maker) putOff(s *Step) {
-	if !m.obs.Replaces || !s.Acts() || !m.obs.States[s.Unit].Up() {
+	if !m.obs.Replaces || !s.Acts() {
+		return
+	}
+	if s.Action == Adopt && len(s.Changes) == 0 {
+		// the same bytes are written nevertheless, with the owner
+		s.Base = m.have[s.Unit]
+		for _, p := range s.Base.paths() {
+			f := s.Base[p]
+			s.Changes = append(s.Changes, Change{Path: p, Before: &f, After: &f})
+		}
+		s.After.Previous = s.Base
+	}
+	if !m.obs.States[s.Unit].Up() {
 		return
 	}
 	switch s.Effect {

@@ -1,0 +1,253 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// An expectation is what a unit is to come to.
+type expectation struct {
+	unit    string
+	hash    string
+	desired string
+	fresh   bool // nothing older of it runs
+	ends    bool // a oneshot: it is well when it has ended
+	needs   requirements
+	limit   time.Duration // of the unit itself, 0 for none
+}
+
+// expect is what to wait for after a unit was sent.
+func (e *Engine) expect(u apiUnit, fresh bool) expectation {
+	o := u.options()
+	remains := slices.Contains([]string{"yes", "true", "1", "on", "y", "t"}, strings.ToLower(o.last("Service", "RemainAfterExit")))
+	return expectation{
+		unit: u.Name, hash: o.hash(), desired: u.DesiredState, fresh: fresh,
+		ends:  plan.Kind(u.Name) == "service" && o.last("Service", "Type") == "oneshot" && !remains,
+		needs: requirementsOf(u.Name, o),
+		limit: startTime(o),
+	}
+}
+
+// startTime is how long a unit may take by its own word: systemd's default if it
+// says nothing, 0 for no limit or one that is not understood.
+func startTime(o options) time.Duration {
+	value := o.last("Service", "TimeoutStartSec")
+	if value == "" {
+		value = o.last("Service", "TimeoutSec")
+	}
+	if value == "" {
+		if o.last("Service", "Type") == "oneshot" {
+			return 0
+		}
+		return 90 * time.Second
+	}
+	if n, err := strconv.ParseFloat(value, 64); err == nil {
+		return time.Duration(n * float64(time.Second))
+	}
+	d, err := time.ParseDuration(strings.NewReplacer(" ", "", "min", "m", "sec", "s").Replace(value))
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// phase is how far a unit has come.
+type phase int
+
+const (
+	coming phase = iota // it is on its way
+	silent              // nothing is known of it
+	stale               // an older version of it runs
+	ended               // it has ended well, or not yet begun
+	wrong               // it failed, if that lasts
+	restarting
+	up
+)
+
+// A sight is one look at a unit.
+type sight struct {
+	phase   phase
+	text    string // what is the matter, with the machine
+	machine string // where that is, "" for no machine at all
+}
+
+// look sees how far a unit has come: on the machine that is the furthest behind.
+func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
+	states, err := e.api.states(ctx, w.unit)
+	if err != nil {
+		return sight{}, err
+	}
+	machines := e.knownMachines()
+	var on []string
+	current := launched
+	switch {
+	case w.needs.global:
+		if machines, err = e.api.machines(ctx); err != nil {
+			return sight{}, err
+		}
+		for _, id := range slices.Sorted(maps.Keys(machines)) {
+			if w.needs.takes(machines[id]) {
+				on = append(on, id)
+			}
+		}
+	default:
+		if len(states) != 1 || w.ends {
+			u, err := e.api.unit(ctx, w.unit)
+			if err != nil {
+				return sight{}, err
+			}
+			if u == nil {
+				return sight{}, errors.New("somebody else has removed it")
+			}
+			current = u.CurrentState
+			if u.MachineID != "" {
+				on = []string{u.MachineID}
+			}
+		} else {
+			for at := range states {
+				on = []string{at.machine}
+			}
+		}
+	}
+	if len(on) == 0 {
+		return sight{silent, "no machine takes it", ""}, nil
+	}
+	worst := sight{phase: up}
+	for _, id := range on {
+		s := sight{silent, "nothing is known of it", id}
+		if state, known := states[place{w.unit, id}]; known {
+			s = judge(w, state, current)
+		}
+		s.text = s.text + " on " + machineName(machines, id)
+		if rank(s.phase) > rank(worst.phase) {
+			worst = s
+		}
+	}
+	return worst, nil
+}
+
+// rank orders phases: a failure counts more than what is still on its way.
+func rank(p phase) int {
+	return slices.Index([]phase{up, ended, coming, silent, stale, restarting, wrong}, p)
+}
+
+// judge tells what a record of a unit on a machine means.
+func judge(w expectation, s unitState, current string) sight {
+	text := s.Active + "/" + s.Sub
+	at := func(p phase) sight { return sight{p, text, s.MachineID} }
+	switch {
+	case s.Hash != w.hash:
+		text = "the version before is " + text
+		return at(stale)
+	case s.Load != "loaded":
+		text = "systemd cannot load it: " + s.Load
+		return at(wrong)
+	case w.desired == loaded && s.Active != "active" && s.Active != "activating" && s.Active != "deactivating":
+		return at(up)
+	case w.desired == loaded:
+		return at(coming)
+	case s.Active == "active", s.Active == "reloading":
+		return at(up)
+	case s.Sub == "auto-restart":
+		text += ": it does not stay up, systemd restarts it again and again"
+		return at(restarting)
+	case s.Active == "failed":
+		return at(wrong)
+	case s.Active == inactive && w.ends && current == launched:
+		return at(ended)
+	case s.Active == inactive && w.ends:
+		return at(coming)
+	case s.Active == inactive:
+		text = "it has ended: " + text
+		return at(wrong)
+	}
+	return at(coming)
+}
+
+// await waits until a unit has come to what is expected of it, and tells apart why
+// it does not: it fails, no machine takes it, or the agent of its machine is deaf.
+func (e *Engine) await(ctx context.Context, w expectation, timeout time.Duration) error {
+	if w.desired == inactive {
+		return nil
+	}
+	if timeout == 0 && w.limit > 0 {
+		timeout = time.Minute + w.limit
+	}
+	bear := settled
+	if w.fresh {
+		bear = settledNew
+	}
+	began := time.Now()
+	var since time.Time // when the phase began
+	last := sight{phase: -1}
+	calm := began // from when on silence counts
+	for pause := poll / 5; ; pause = min(2*pause, poll) {
+		s, err := e.sight(ctx, w)
+		now := time.Now()
+		var miss *lost
+		switch {
+		case errors.As(err, &miss):
+			// an outage says nothing about the unit, and for a while after it
+			// fleet knows nothing
+			calm, last = now.Add(lease/2), sight{phase: -1}
+			if timeout > 0 && now.Sub(began) > timeout || now.Sub(began) > patience && timeout == 0 {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			if s.phase != last.phase || s.machine != last.machine {
+				since = now
+			}
+			last = s
+			lasted := now.Sub(since)
+			quiet := min(lasted, now.Sub(calm))
+			switch {
+			case s.phase == up, s.phase == ended && lasted >= bear:
+				return nil
+			case s.phase == wrong && lasted >= bear, s.phase == restarting && lasted >= crashing:
+				return apply.Unitf("%s", s.text)
+			case s.phase == silent && s.machine == "" && quiet >= unplaced:
+				return apply.Unitf("%s: %s", s.text, w.needs.text())
+			case (s.phase == silent || s.phase == stale) && s.machine != "" && quiet >= lease:
+				return fmt.Errorf("%s, for %v: the agent there is blocked", s.text, lease)
+			}
+			if timeout > 0 && now.Sub(began) >= timeout {
+				return apply.Unitf("not up within %v: %s", timeout, s.text)
+			}
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// text is what a unit asks of its machine, for people.
+func (r requirements) text() string {
+	var parts []string
+	if r.machine != "" {
+		parts = append(parts, "MachineID="+r.machine)
+	}
+	for _, peer := range r.peers {
+		parts = append(parts, "MachineOf="+peer)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.metadata)) {
+		parts = append(parts, "MachineMetadata="+key+"="+strings.Join(r.metadata[key], "|"))
+	}
+	for _, glob := range r.conflicts {
+		parts = append(parts, "Conflicts="+glob)
+	}
+	if len(parts) == 0 {
+		return "the units that are there may conflict with it, or the engine of fleet is blocked"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,222 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// Observe reads the whole cluster: machines, units, states. A unit that is the
+// same as the wanted one, but for its mark, is shown as the wanted bytes; others as
+// fleet would write their file. A cluster without machines, or one that knows of
+// units and of no state, is taken for a fault of fleet's and not for how things
+// are.
+func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observed, error) {
+	machines, err := patient(ctx, e.api.machines)
+	if err != nil {
+		return nil, err
+	}
+	if len(machines) == 0 {
+		return nil, errors.New("fleet knows of no machine: the cluster, or etcd, is down")
+	}
+	units, states, err := e.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	e.units, e.machines = units, machines
+	e.mu.Unlock()
+	if err := e.placeable(wanted, units, machines); err != nil {
+		return nil, err
+	}
+
+	o := &plan.Observed{
+		Files: plan.Files{}, Owned: map[string]plan.Entry{}, Others: map[string]string{}, States: map[string]plan.State{},
+		Running: true, Replaces: true,
+	}
+	byUnit := map[string][]unitState{}
+	for _, at := range slices.SortedFunc(maps.Keys(states), comparePlaces) {
+		byUnit[at.unit] = append(byUnit[at.unit], states[at])
+	}
+	note := func(name string, want *plan.File) {
+		u, there := units[name]
+		if !there {
+			return
+		}
+		file := e.show(&u, want)
+		o.Files[name] = file
+		o.States[name] = stateOf(&u, byUnit[name], machines)
+		switch owner := u.options().owner(name); owner {
+		case e.owner:
+			o.Owned[name] = plan.Entry{Unit: name, Files: map[string]string{name: plan.Sum(file)}}
+		case "":
+		default:
+			o.Others[name] = owner
+		}
+	}
+	for _, u := range wanted {
+		if file, there := u.Files[u.Name]; there {
+			note(u.Name, &file)
+		}
+	}
+	for name, u := range units {
+		if _, seen := o.Files[name]; !seen && u.options().owner(name) == e.owner {
+			note(name, nil)
+		}
+	}
+	return o, nil
+}
+
+func comparePlaces(a, b place) int {
+	if n := strings.Compare(a.unit, b.unit); n != 0 {
+		return n
+	}
+	return strings.Compare(a.machine, b.machine)
+}
+
+// look reads units and states. When etcd comes back, fleet knows for some seconds
+// the units and none of their states; that is waited out, once in a run.
+func (e *Engine) look(ctx context.Context) (map[string]apiUnit, map[place]unitState, error) {
+	for waited := poll; ; waited += 2 * poll {
+		units, err := patient(ctx, e.api.units)
+		if err != nil {
+			return nil, nil, err
+		}
+		states, err := patient(ctx, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, "") })
+		if err != nil {
+			return nil, nil, err
+		}
+		meant := 0
+		for _, u := range units {
+			if u.DesiredState != inactive {
+				meant++
+			}
+		}
+		if len(states) > 0 || meant == 0 || e.watched {
+			e.watched = true
+			return units, states, nil
+		}
+		if waited > lease {
+			return nil, nil, fmt.Errorf("fleet knows of no state of any unit for %v, although %d are to run: "+
+				"the agents do not reach etcd, or no machine takes any of them", lease, meant)
+		}
+		if err := sleep(ctx, 2*poll); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// show is a unit as the bytes of a file, the same for the same options as long as
+// the engine lives.
+func (e *Engine) show(u *apiUnit, want *plan.File) plan.File {
+	held := u.options()
+	v := version{u.Name, held.hash()}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if file, known := e.shown[v]; known {
+		return file
+	}
+	file := plan.File{Data: held.unmarked().serialise()}
+	if want != nil && held.owner(u.Name) == e.owner {
+		if o, err := normalise(u.Name, want.Data); err == nil && held.same(o.marked(u.Name, e.owner)) {
+			file = *want
+		}
+	}
+	e.shown[v] = file
+	return file
+}
+
+// placeable refuses wanted units that no machine of the cluster can take, unless
+// they are there already as they are wanted.
+func (e *Engine) placeable(wanted []plan.Unit, units map[string]apiUnit, machines map[string]machine) error {
+	known := func(name string) bool {
+		_, there := units[name]
+		return there || slices.ContainsFunc(wanted, func(u plan.Unit) bool { return u.Name == name })
+	}
+	for _, u := range wanted {
+		if len(u.Files[u.Name].Data) == 0 || plan.IsTemplate(u.Name) {
+			continue
+		}
+		o, err := normalise(u.Name, u.Files[u.Name].Data)
+		if err != nil {
+			return err
+		}
+		if held, there := units[u.Name]; there && held.options().unmarked().same(o) {
+			continue
+		}
+		if why := requirementsOf(u.Name, o).hopeless(machines, known); why != "" {
+			return &plan.InputError{Path: u.Name, Err: errors.New("[X-Fleet] " + why), Hint: "fleetctl list-machines shows the machines and their metadata"}
+		}
+	}
+	return nil
+}
+
+// stateOf puts the records of a unit on its machines together: the worst counts.
+func stateOf(u *apiUnit, records []unitState, machines map[string]machine) plan.State {
+	state := plan.State{Load: "loaded", Active: inactive, Sub: "dead"}
+	hash := u.options().hash()
+	worst := -1
+	seen := map[string]bool{}
+	for _, r := range records {
+		seen[r.MachineID] = true
+		state.NeedReload = state.NeedReload || r.Hash != hash
+		if n := badness(r); n > worst {
+			worst = n
+			state.Load, state.Active, state.Sub = r.Load, r.Active, r.Sub
+			state.Idle = ""
+			switch {
+			case r.Load != "loaded":
+				state.Idle = "systemd on " + machineName(machines, r.MachineID) + " cannot load it: " + r.Load
+			case u.DesiredState == launched && r.Active == inactive:
+				state.Idle = "it has ended on " + machineName(machines, r.MachineID)
+			}
+		}
+	}
+	if u.DesiredState != launched || plan.IsTemplate(u.Name) {
+		return state
+	}
+	r := requirementsOf(u.Name, u.options())
+	switch {
+	case r.global:
+		for _, id := range slices.Sorted(maps.Keys(machines)) {
+			if r.takes(machines[id]) && !seen[id] && state.Active != "failed" {
+				state.Active, state.Sub = inactive, "dead"
+				state.Idle = "it is not on " + machineName(machines, id) + " yet"
+			}
+		}
+	case len(records) == 0 && u.MachineID == "":
+		state.Idle = "no machine takes it"
+	case len(records) == 0:
+		state.Idle = machineName(machines, u.MachineID) + " has said nothing of it yet"
+	}
+	return state
+}
+
+// badness orders records: what is wrong with a unit is more than what is right.
+func badness(r unitState) int {
+	switch {
+	case r.Load != "loaded":
+		return 4
+	case r.Active == "failed":
+		return 3
+	case r.Active == inactive, r.Active == "deactivating":
+		return 2
+	case r.Active == "activating":
+		return 1
+	}
+	return 0
+}
+
+// machineName is how a machine is spoken of.
+func machineName(machines map[string]machine, id string) string {
+	name := "machine " + id[:min(len(id), 8)]
+	if m, known := machines[id]; known && m.IP != "" {
+		name += " (" + m.IP + ")"
+	}
+	return name
+}

@@ -1,0 +1,189 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// attempts is how often a write is sent at most, each time after a look that
+// showed that the one before had come to nothing.
+const attempts = 3
+
+// read reads a unit as it is now, nil if it is not there. It tells an outage from
+// a unit that was poisoned by a state which there is not: fleet answers 500 for
+// that one alone, for ever.
+func (e *Engine) read(ctx context.Context, name string) (*apiUnit, error) {
+	u, err := patient(ctx, func(ctx context.Context) (*apiUnit, error) { return e.api.unit(ctx, name) })
+	var miss *lost
+	if !errors.As(err, &miss) || miss.status != http.StatusInternalServerError {
+		return u, err
+	}
+	if _, other := e.api.machines(ctx); other != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("fleet answers 500 for this unit alone: somebody gave it a state that there is not, "+
+		"and only removing /_coreos.com/fleet/job/%s from etcd helps", name)
+}
+
+// send brings a unit to the options and state given; old is what is there, nil for
+// nothing. It has happened when it returns: the unit was read back.
+func (e *Engine) send(ctx context.Context, want apiUnit, old *apiUnit) error {
+	if old != nil && !e.api.replaces() {
+		return e.resend(ctx, want)
+	}
+	status, err := e.put(ctx, want)
+	if err != nil {
+		return err
+	}
+	now, err := e.read(ctx, want.Name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case now == nil:
+		return errors.New("somebody else has removed it in this moment")
+	case slices.Equal(now.options(), want.options()) && now.DesiredState == want.DesiredState:
+		return nil
+	case slices.Equal(now.options().joined(), want.options().joined()) && now.DesiredState == want.DesiredState:
+		return nil // an old server keeps no continued lines
+	case status == http.StatusNoContent && old != nil && slices.Equal(now.options(), old.options()):
+		return e.resend(ctx, want) // an old server takes the state and passes over the options
+	}
+	return errors.New("somebody else has changed it in this moment: what fleet holds is not what was sent")
+}
+
+// resend is how an old server is given other options: the unit is deleted, and put
+// again when no machine has it any more.
+func (e *Engine) resend(ctx context.Context, want apiUnit) error {
+	if err := e.destroy(ctx, want.Name); err != nil {
+		return err
+	}
+	err := e.send(ctx, want, nil)
+	var no *refusal
+	if errors.As(err, &no) {
+		return apply.Unitf("%s", no.Error()) // the old unit is gone all the same
+	}
+	return err
+}
+
+// setState sets the state of a unit alone.
+func (e *Engine) setState(ctx context.Context, name, state string) error {
+	_, err := e.put(ctx, apiUnit{Name: name, DesiredState: state})
+	return err
+}
+
+// put sends a unit. A request without a good answer is not simply repeated: first
+// a look shows what became of it.
+func (e *Engine) put(ctx context.Context, want apiUnit) (int, error) {
+	if err := sane(want); err != nil {
+		return 0, err
+	}
+	for n := 1; ; n++ {
+		status, err := e.api.put(ctx, want)
+		var miss *lost
+		if !errors.As(err, &miss) {
+			return status, err
+		}
+		// it may still be under way
+		for pause := range 2 {
+			if err := sleep(ctx, time.Duration(pause)*4*poll); err != nil {
+				return 0, err
+			}
+			now, look := e.read(ctx, want.Name)
+			if look != nil {
+				return 0, look
+			}
+			if now != nil && now.DesiredState == want.DesiredState &&
+				(len(want.Options) == 0 || slices.Equal(now.options(), want.options())) {
+				return http.StatusCreated, nil
+			}
+		}
+		if n == attempts {
+			return 0, err
+		}
+	}
+}
+
+// sane is the last look at what is sent: fleet takes some things that nobody can
+// put right again through its API.
+func sane(u apiUnit) error {
+	switch {
+	case !slices.Contains([]string{inactive, loaded, launched}, u.DesiredState):
+		return fmt.Errorf("%q is no state of a unit", u.DesiredState)
+	case plan.IsTemplate(u.Name) && u.DesiredState != inactive:
+		return errors.New("a template cannot be started")
+	}
+	return nil
+}
+
+// destroy deletes a unit and waits until it is gone from everywhere.
+func (e *Engine) destroy(ctx context.Context, name string) error {
+	for n := 1; ; n++ {
+		err := e.api.destroy(ctx, name)
+		if err == nil {
+			break
+		}
+		var miss *lost
+		if !errors.As(err, &miss) {
+			return err
+		}
+		now, look := e.read(ctx, name)
+		if look != nil {
+			return look
+		}
+		if now == nil {
+			break
+		}
+		if n == attempts {
+			return err
+		}
+	}
+	return e.gone(ctx, name, true)
+}
+
+// gone waits until no machine has a unit loaded, and with deleted until fleet has
+// forgotten it.
+func (e *Engine) gone(ctx context.Context, name string, deleted bool) error {
+	began := time.Now()
+	for {
+		states, err := patient(ctx, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, name) })
+		if err != nil {
+			return err
+		}
+		if len(states) == 0 {
+			if !deleted {
+				return nil
+			}
+			now, err := e.read(ctx, name)
+			if err != nil {
+				return err
+			}
+			if now == nil {
+				return nil
+			}
+			return errors.New("somebody else has put it there again in this moment")
+		}
+		if time.Since(began) > patience {
+			for at, s := range states {
+				return fmt.Errorf("%s still has it after %v (%s/%s): its agent is blocked",
+					machineName(e.knownMachines(), at.machine), patience, s.Active, s.Sub)
+			}
+		}
+		if err := sleep(ctx, poll); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) knownMachines() map[string]machine {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.machines
+}

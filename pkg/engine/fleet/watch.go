@@ -1,0 +1,145 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// Watch returns when a unit that was changed has been up for as long as wanted on
+// every machine that is to have it. Records that are missing for a moment are borne
+// with, as fleet loses some now and then; one that tells of anything else than up is
+// not.
+func (e *Engine) Watch(ctx context.Context, s *plan.Step, limits apply.Limits) error {
+	ch := e.begun(s.Unit)
+	if ch == nil || s.Action == plan.Delete || s.Effect == plan.DoNothing || s.Effect == plan.DoStop || limits.Stable == 0 {
+		return nil
+	}
+	w := e.expect(ch.goal, false)
+	if w.desired != launched || w.ends {
+		return nil
+	}
+	began := time.Now()
+	missing := began // since when nothing is known
+	for {
+		seen, err := e.sight(ctx, w)
+		lasted := time.Since(began)
+		var miss *lost
+		switch {
+		case errors.As(err, &miss):
+		case err != nil:
+			return err
+		case seen.phase == silent:
+		case seen.phase == up:
+			missing = time.Now()
+			if lasted >= limits.Stable {
+				return nil
+			}
+		case seen.phase == stale:
+			return errors.New("somebody else has changed it in this moment")
+		default:
+			return apply.Unitf("it does not stay up: %s after %v", seen.text, lasted.Round(100*time.Millisecond))
+		}
+		if time.Since(missing) > lease {
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("%s, for %v", seen.text, lease)
+		}
+		left := limits.Stable - lasted
+		if left <= 0 {
+			left = poll
+		}
+		if err := sleep(ctx, min(left, poll)); err != nil {
+			return err
+		}
+	}
+}
+
+// dependents are the owned units that are up and that systemd takes down together
+// with a unit, when fleet restarts that. fleet does not start them again.
+func (c *changer) dependents(ctx context.Context, name string) ([]string, error) {
+	c.Engine.mu.Lock()
+	var bound []string
+	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
+		for other, u := range c.units {
+			o := u.options()
+			if other == name || slices.Contains(bound, other) || u.DesiredState != launched || o.owner(other) != c.owner {
+				continue
+			}
+			for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
+				if slices.Contains(strings.Fields(strings.Join(o.values("Unit", key), " ")), todo[0]) {
+					bound = append(bound, other)
+					todo = append(todo, other)
+					break
+				}
+			}
+		}
+	}
+	c.Engine.mu.Unlock()
+	slices.Sort(bound)
+	var alive []string
+	for _, other := range slices.Compact(bound) {
+		states, err := c.api.states(ctx, other)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range states {
+			if s.Active == "active" {
+				alive = append(alive, other)
+				break
+			}
+		}
+	}
+	return alive, nil
+}
+
+// revive starts again what went down along with a unit, unless it is still to be
+// changed itself.
+func (c *changer) revive(ctx context.Context, along []string) error {
+	if len(along) == 0 {
+		return nil
+	}
+	if err := sleep(ctx, 3*poll); err != nil { // states are told once a second
+		return err
+	}
+	for _, name := range along {
+		now, err := c.read(ctx, name)
+		if err != nil {
+			return err
+		}
+		toCome := c.begun(name) == nil && slices.ContainsFunc(c.group, func(s *plan.Step) bool { return s.Unit == name })
+		if now == nil || now.DesiredState != launched || toCome {
+			continue
+		}
+		w := c.expect(*now, false)
+		seen, err := c.sight(ctx, w)
+		if err != nil {
+			return err
+		}
+		if seen.phase != wrong {
+			continue
+		}
+		for _, state := range []string{inactive, launched} {
+			if err := c.setState(ctx, name, state); err != nil {
+				return fmt.Errorf("%s went down with it: %w", name, err)
+			}
+			if state == inactive {
+				if err := c.gone(ctx, name, false); err != nil {
+					return fmt.Errorf("%s went down with it: %w", name, err)
+				}
+			}
+		}
+		w.fresh = true
+		if err := c.await(ctx, w, c.limits.Timeout); err != nil {
+			return fmt.Errorf("%s went down with it: %w", name, err)
+		}
+	}
+	return nil
+}
