@@ -13,9 +13,10 @@ import (
 	"time"
 )
 
-// The two generations of the server.
+// The two generations of the server. The old one, which CoreOS shipped, never
+// replaces the options of a unit.
 const (
-	Old = "0.11.8" // what CoreOS shipped: it never replaces the options of a unit
+	Old = "0.11.8"
 	New = "1.0.0"
 )
 
@@ -64,6 +65,8 @@ type Cluster struct {
 	log      []Request
 	faults   []string
 	failing  []fault
+	hooks    []hook
+	server   *string // what it calls itself, nil for the truth
 
 	etcdDown, etcdUp time.Time // when the last outage began, and ended
 }
@@ -93,7 +96,7 @@ type event struct {
 	do  func()
 }
 
-// New makes a cluster.
+// NewCluster makes a cluster.
 func NewCluster(opts Options) *Cluster {
 	if opts.Version == "" {
 		opts.Version = New
@@ -250,6 +253,12 @@ type fault struct {
 	status       int
 }
 
+// hook is something to do after a request.
+type hook struct {
+	method, path string
+	do           func()
+}
+
 // Fail spoils the next request of that method and path: it gets that status, or
 // with 0 no answer at all, and is carried out nevertheless, or not.
 func (c *Cluster) Fail(method, path string, status int, carriedOut bool) {
@@ -274,4 +283,16 @@ func (c *Cluster) Requests() (log []Request) {
 func (c *Cluster) Faults() (faults []string) {
 	c.locked(func() { faults = slices.Clone(c.faults) })
 	return faults
+}
+
+// Forgive forgets the faults so far.
+func (c *Cluster) Forgive() { c.locked(func() { c.faults = nil }) }
+
+// Say makes the server call itself something else, "" for nothing.
+func (c *Cluster) Say(server string) { c.locked(func() { c.server = &server }) }
+
+// After has something done when the next request of that method and path has been
+// carried out, before it is answered.
+func (c *Cluster) After(method, path string, do func()) {
+	c.locked(func() { c.hooks = append(c.hooks, hook{method, path, do}) })
 }

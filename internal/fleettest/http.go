@@ -38,7 +38,11 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.status == 0 {
 		panic(http.ErrAbortHandler)
 	}
-	w.Header().Set("Server", "fleetd/"+c.opts.Version)
+	if c.server == nil {
+		w.Header().Set("Server", "fleetd/"+c.opts.Version)
+	} else if *c.server != "" {
+		w.Header().Set("Server", *c.server)
+	}
 	if a.body == nil {
 		w.WriteHeader(a.status)
 		return
@@ -88,6 +92,13 @@ func (c *Cluster) serve(r *http.Request) answer {
 	}
 	if !spoiled {
 		a = c.route(r, body)
+	}
+	for i, h := range c.hooks {
+		if h.method == r.Method && h.path == r.URL.Path {
+			c.hooks = slices.Delete(c.hooks, i, i+1)
+			h.do()
+			break
+		}
 	}
 	entry.Status = a.status
 	c.log = append(c.log, entry)

@@ -87,31 +87,31 @@ func Revisions(notes []Note) []Revision {
 // Kept are the notes that a record needs to be a record still, and to know up to
 // so many changes of each unit that is owned: what else it said is forgotten.
 func Kept(notes []Note, changes int) []Note {
-	var kept []Note
-	last := map[string]int{} // the last note of each unit
-	room := map[string]int{} // how many are still kept of each unit
+	kept := map[string][]int{} // the notes of each unit, by number
 	for i, n := range notes {
-		last[n.Unit] = i
-		room[n.Unit] = changes
-	}
-	for i, n := range slices.Backward(notes) {
-		latest := notes[last[n.Unit]]
-		switch {
-		case latest.Removed:
-			continue
-		case i == last[n.Unit]:
-			if !n.Pending {
-				room[n.Unit]--
-			}
-		case n.Pending, n.Removed, room[n.Unit] == 0:
-			continue
-		default:
-			room[n.Unit]--
+		list := kept[n.Unit]
+		if last := len(list) - 1; last >= 0 && notes[list[last]].Pending {
+			list = list[:last] // how it ended is said now
 		}
-		kept = append(kept, n)
+		last := len(list) - 1
+		switch {
+		case n.Removed:
+			list = nil
+		case n.Pending, last < 0, !maps.Equal(n.Files, notes[list[last]].Files):
+			list = append(list, i)
+		}
+		kept[n.Unit] = list
 	}
-	slices.Reverse(kept)
-	return kept
+	var numbers []int
+	for _, list := range kept {
+		numbers = append(numbers, list[max(0, len(list)-changes):]...)
+	}
+	slices.Sort(numbers)
+	short := make([]Note, 0, len(numbers))
+	for _, i := range numbers {
+		short = append(short, notes[i])
+	}
+	return short
 }
 
 // An UnknownError is a unit that there is nothing to go back to for.
@@ -143,7 +143,7 @@ func Back(revisions []Revision, names []string) ([]Unit, error) {
 		case !known:
 			return nil, &UnknownError{fmt.Sprintf("the record knows of no change of %q", name)}
 		case len(r.Before) == 0:
-			return nil, &UnknownError{fmt.Sprintf("%s was new: there is no earlier version of it", name)}
+			return nil, &UnknownError{fmt.Sprintf("the record holds no earlier version of %s", name)}
 		}
 		units = append(units, Unit{Name: name, Files: r.Before})
 	}

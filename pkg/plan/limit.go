@@ -80,7 +80,7 @@ func (m *maker) selected(name string) bool {
 	sel := m.opts.Select
 	if len(sel.Names) > 0 && !slices.ContainsFunc(sel.Names, func(pattern string) bool {
 		ok, err := path.Match(pattern, name)
-		return err == nil && ok
+		return err == nil && ok || pattern == name // a name may hold a backslash
 	}) {
 		return false
 	}

@@ -8,6 +8,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // An Action is the one word for what happens to a unit.
@@ -70,6 +71,8 @@ type Step struct {
 	// Needs are the units of the plan that the unit requires, however far: what
 	// becomes of them reaches it.
 	Needs []string
+	// At is when the step was begun; the zero time until then.
+	At time.Time
 	// Group numbers the steps that are carried out together.
 	Group int
 }

@@ -453,6 +453,7 @@ func TestPutOff(t *testing.T) {
 		{"ExecReload", replace("/bin/b", "/bin/c"), false, false, None, DoNothing, "ExecReload differs, put off: any change would restart it"},
 		{"ExecStart", replace("/bin/a", "/bin/c"), false, false, Update, DoRestart, "ExecStart differs"},
 		{"X-RestartIfChanged", replace("/bin/a", "/bin/c") + "[Unit]\nX-RestartIfChanged=no\n", false, false, None, DoNothing, "ExecStart, X-RestartIfChanged differ, not restarted: X-RestartIfChanged=no, put off: any change would restart it"},
+		{"X-Fleet", base + "[X-Fleet]\nGlobal=yes\n", false, false, Update, DoRestart, "[X-Fleet] Global differs"},
 		{"adopted as it is", base, true, false, Adopt, DoRestart, `a.service is there and was not put there by owner "", the same byte for byte, restarted: the owner is written into it`},
 		{"adopted", replace("=a", "=b"), true, false, Adopt, DoRestart, `a.service is there and was not put there by owner "", Description differs, no restart, restarted: the owner is written into it`},
 	} {

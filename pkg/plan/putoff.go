@@ -1,11 +1,14 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // putOff corrects a step for a manager that restarts a unit whenever anything of
 // it changes: what is no reason to restart a unit that is up waits for one that
-// is. Only a unit that is taken over is restarted nevertheless, because the mark
-// of its new owner is part of it.
+// is. Restarted nevertheless are a unit whose place in the cluster changes, and one
+// that is taken over, because the mark of its new owner is part of it.
 func (m *maker) putOff(s *Step) {
 	if !m.obs.Replaces || !s.Acts() {
 		return
@@ -24,6 +27,13 @@ func (m *maker) putOff(s *Step) {
 	}
 	switch s.Effect {
 	case DoRestart, DoCycle, DoStop, DoStart:
+		return
+	}
+	placed := slices.DeleteFunc(differing(m.before(s.Unit, m.base(s)), m.after(s.Unit)), func(at setting) bool { return at.section != "X-Fleet" })
+	if s.Action == Update && len(placed) > 0 && !m.isSelf(s.Unit) {
+		s.Effect, s.Targets = DoRestart, []string{s.Unit}
+		s.Ran[s.Unit] = true
+		s.Reason = "[X-Fleet] " + list(placed)
 		return
 	}
 	s.Reason = strings.TrimSuffix(s.Reason, ", reload")

@@ -10,7 +10,7 @@ func (s *Step) Reverse() *Step {
 		Unit: s.Unit, Action: Update, From: s.To, To: s.From,
 		Reason:  "back to what was there before",
 		Targets: s.Targets, Ran: s.Ran, Triggers: s.Triggers, Needs: s.Needs,
-		Before: s.After, Base: s.Base, Group: s.Group,
+		Before: s.After, Base: s.Base, Group: s.Group, At: s.At,
 		Disable: s.Enable && !s.WasEnabled,
 		Enable:  (s.Enable || s.Disable) && s.WasEnabled,
 	}
@@ -36,7 +36,7 @@ func (s *Step) Reverse() *Step {
 		r.Action = Delete
 	}
 	if s.Before != nil && len(s.Base) > 0 {
-		r.After = &Entry{Unit: s.Unit, Files: Sums(s.Base), Tag: s.From}
+		r.After = &Entry{Unit: s.Unit, Files: Sums(s.Base), Tag: s.From, At: s.Before.At}
 		if !s.Before.Pending {
 			r.After.Previous = s.Before.Previous
 		}

@@ -132,6 +132,11 @@ func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
 			worst = s
 		}
 	}
+	for at := range states {
+		if !slices.Contains(on, at.machine) && rank(worst.phase) < rank(coming) {
+			worst = sight{coming, "the version before is still on " + machineName(machines, at.machine), at.machine}
+		}
+	}
 	return worst, nil
 }
 
@@ -199,7 +204,7 @@ func (e *Engine) await(ctx context.Context, w expectation, timeout time.Duration
 			// an outage says nothing about the unit, and for a while after it
 			// fleet knows nothing
 			calm, last = now.Add(lease/2), sight{phase: -1}
-			if timeout > 0 && now.Sub(began) > timeout || now.Sub(began) > patience && timeout == 0 {
+			if timeout > 0 && now.Sub(began) > timeout || now.Sub(began) > workPatience && timeout == 0 {
 				return err
 			}
 		case err != nil:

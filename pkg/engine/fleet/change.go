@@ -18,9 +18,9 @@ const (
 	together = 16
 	// deletions is how many units are deleted at once.
 	deletions = 3
-	// patience is how long to wait for the end of a unit where nothing else is
-	// said: a little more than systemd gives it by default.
-	patience = 2 * time.Minute
+	// stopPatience is how long a unit may take to end: a little more than systemd
+	// gives it by default.
+	stopPatience = 2 * time.Minute
 )
 
 // Change carries out the steps of a group: those that wait for each other in
@@ -34,10 +34,10 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 	}
 	done := map[string]chan struct{}{}
 	var all sync.WaitGroup
-	for _, s := range group {
+	for _, s := range inOrder(group) {
 		var before []string
-		for _, name := range s.Waits {
-			if done[name] != nil { // only those earlier in the group: no circles
+		for _, name := range slices.Concat(s.Waits, s.Needs) {
+			if done[name] != nil { // only those earlier in the order: no circles
 				before = append(before, name)
 			}
 		}
@@ -66,6 +66,31 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 	}
 	all.Wait()
 	return c.failures
+}
+
+// inOrder sorts a group so that each unit comes after those that it waits for or
+// requires: a unit would go down with one that is replaced after it. Circles are
+// broken at the first of the group.
+func inOrder(group []*plan.Step) []*plan.Step {
+	var order []*plan.Step
+	seen := map[*plan.Step]bool{}
+	var visit func(*plan.Step)
+	visit = func(s *plan.Step) {
+		if seen[s] {
+			return
+		}
+		seen[s] = true
+		for _, other := range group {
+			if slices.Contains(s.Waits, other.Unit) || slices.Contains(s.Needs, other.Unit) {
+				visit(other)
+			}
+		}
+		order = append(order, s)
+	}
+	for _, s := range group {
+		visit(s)
+	}
+	return order
 }
 
 // untouched is an error of a step that changed nothing.
@@ -273,7 +298,7 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 	whole := apiUnit{Name: s.Unit, Options: now.Options, DesiredState: launched}
 	c.begin(s.Unit, now, whole)
 	if now.DesiredState == launched {
-		states, err := patient(ctx, func(ctx context.Context) (map[place]unitState, error) { return c.api.states(ctx, s.Unit) })
+		states, err := patient(ctx, workPatience, func(ctx context.Context) (map[place]unitState, error) { return c.api.states(ctx, s.Unit) })
 		if err != nil {
 			return &untouched{err}
 		}
@@ -284,7 +309,7 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 		if err := c.setState(ctx, s.Unit, inactive); err != nil {
 			return err
 		}
-		if err := c.gone(ctx, s.Unit, false); err != nil {
+		if err := c.gone(ctx, s.Unit, stopPatience); err != nil {
 			return err
 		}
 	}
@@ -317,7 +342,12 @@ func (c *changer) restore(ctx context.Context, s *plan.Step, ch *change) error {
 	case asItWas:
 		err = c.setState(ctx, s.Unit, back.DesiredState)
 	case now == nil:
-		err = c.send(ctx, back, nil)
+		// where it is still running it would be taken for up, and then end; but a
+		// machine that is blocked is not waited for
+		var deaf *blocked
+		if err = c.gone(ctx, s.Unit, lease); err == nil || errors.As(err, &deaf) {
+			err = c.send(ctx, back, nil)
+		}
 	case !ours:
 		return errors.New("somebody else has changed it, it is left as it is")
 	default:

@@ -336,13 +336,21 @@ func (c *client) replaces() bool {
 	return major > 0 || minor >= 13
 }
 
-// patient repeats a look while fleet cannot answer, first soon, then less often,
-// for some seconds in all. A server that is not there at all is not waited for.
-func patient[T any](ctx context.Context, look func(context.Context) (T, error)) (T, error) {
-	for pause := 250 * time.Millisecond; ; pause *= 2 {
+// How long to bear with a fleet that cannot answer: a look can be taken again by
+// the next run, what was begun should be ended.
+const (
+	lookPatience = 15 * time.Second
+	workPatience = 90 * time.Second
+)
+
+// patient repeats a look while fleet cannot answer, first soon, then less often.
+// A server that is not there at all is waited for only where work was begun.
+func patient[T any](ctx context.Context, patience time.Duration, look func(context.Context) (T, error)) (T, error) {
+	began := time.Now()
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {
 		result, err := look(ctx)
 		var miss *lost
-		if !errors.As(err, &miss) || miss.dial || pause > 8*time.Second {
+		if !errors.As(err, &miss) || miss.dial && patience == lookPatience || time.Since(began)+pause > patience {
 			return result, err
 		}
 		if err := sleep(ctx, pause); err != nil {

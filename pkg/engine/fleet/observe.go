@@ -17,7 +17,7 @@ import (
 // units and of no state, is taken for a fault of fleet's and not for how things
 // are.
 func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observed, error) {
-	machines, err := patient(ctx, e.api.machines)
+	machines, err := patient(ctx, lookPatience, e.api.machines)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,11 @@ func comparePlaces(a, b place) int {
 // the units and none of their states; that is waited out, once in a run.
 func (e *Engine) look(ctx context.Context) (map[string]apiUnit, map[place]unitState, error) {
 	for waited := poll; ; waited += 2 * poll {
-		units, err := patient(ctx, e.api.units)
+		units, err := patient(ctx, lookPatience, e.api.units)
 		if err != nil {
 			return nil, nil, err
 		}
-		states, err := patient(ctx, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, "") })
+		states, err := patient(ctx, lookPatience, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, "") })
 		if err != nil {
 			return nil, nil, err
 		}

@@ -20,16 +20,19 @@ const attempts = 3
 // a unit that was poisoned by a state which there is not: fleet answers 500 for
 // that one alone, for ever.
 func (e *Engine) read(ctx context.Context, name string) (*apiUnit, error) {
-	u, err := patient(ctx, func(ctx context.Context) (*apiUnit, error) { return e.api.unit(ctx, name) })
+	look := func(ctx context.Context) (*apiUnit, error) { return e.api.unit(ctx, name) }
+	u, err := patient(ctx, lookPatience, look)
 	var miss *lost
-	if !errors.As(err, &miss) || miss.status != http.StatusInternalServerError {
+	if !errors.As(err, &miss) {
 		return u, err
 	}
-	if _, other := e.api.machines(ctx); other != nil {
-		return nil, err
+	if miss.status == http.StatusInternalServerError {
+		if _, other := e.api.machines(ctx); other == nil {
+			return nil, fmt.Errorf("fleet answers 500 for this unit alone: somebody gave it a state that there is not, "+
+				"and only removing /_coreos.com/fleet/job/%s from etcd helps", name)
+		}
 	}
-	return nil, fmt.Errorf("fleet answers 500 for this unit alone: somebody gave it a state that there is not, "+
-		"and only removing /_coreos.com/fleet/job/%s from etcd helps", name)
+	return patient(ctx, workPatience-lookPatience, look)
 }
 
 // send brings a unit to the options and state given; old is what is there, nil for
@@ -145,35 +148,34 @@ func (e *Engine) destroy(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	return e.gone(ctx, name, true)
+	if err := e.gone(ctx, name, stopPatience); err != nil {
+		return err
+	}
+	now, err := e.read(ctx, name)
+	if err == nil && now != nil {
+		err = errors.New("somebody else has put it there again in this moment")
+	}
+	return err
 }
 
-// gone waits until no machine has a unit loaded, and with deleted until fleet has
-// forgotten it.
-func (e *Engine) gone(ctx context.Context, name string, deleted bool) error {
+// A blocked error tells that a machine does not let go of a unit.
+type blocked struct{ text string }
+
+func (b *blocked) Error() string { return b.text }
+
+// gone waits until no machine has a unit loaded any more; after patience the error
+// is *blocked.
+func (e *Engine) gone(ctx context.Context, name string, patience time.Duration) error {
 	began := time.Now()
 	for {
-		states, err := patient(ctx, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, name) })
-		if err != nil {
+		states, err := patient(ctx, workPatience, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, name) })
+		if err != nil || len(states) == 0 {
 			return err
-		}
-		if len(states) == 0 {
-			if !deleted {
-				return nil
-			}
-			now, err := e.read(ctx, name)
-			if err != nil {
-				return err
-			}
-			if now == nil {
-				return nil
-			}
-			return errors.New("somebody else has put it there again in this moment")
 		}
 		if time.Since(began) > patience {
 			for at, s := range states {
-				return fmt.Errorf("%s still has it after %v (%s/%s): its agent is blocked",
-					machineName(e.knownMachines(), at.machine), patience, s.Active, s.Sub)
+				return &blocked{fmt.Sprintf("%s still has it after %v (%s/%s): its agent is blocked",
+					machineName(e.knownMachines(), at.machine), patience, s.Active, s.Sub)}
 			}
 		}
 		if err := sleep(ctx, poll); err != nil {

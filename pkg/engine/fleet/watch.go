@@ -131,7 +131,7 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 				return fmt.Errorf("%s went down with it: %w", name, err)
 			}
 			if state == inactive {
-				if err := c.gone(ctx, name, false); err != nil {
+				if err := c.gone(ctx, name, stopPatience); err != nil {
 					return fmt.Errorf("%s went down with it: %w", name, err)
 				}
 			}

@@ -1,0 +1,351 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/unitstamp/unitstamp/internal/fleettest"
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// TestUnschedulable: no machine takes the unit now, though one would by its
+// metadata.
+func TestUnschedulable(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.Put("x1.service", service("/bin/sleep 1"), "launched")
+		text := service("/bin/sleep 1") + "[X-Fleet]\nConflicts=x*\nMachineMetadata=node=n1\n"
+		r := l.apply(files{"a.service": text})
+		l.expect(r, "a.service", plan.Create, apply.RolledBack, "no machine takes it: MachineMetadata=node=n1, Conflicts=x*; removed again")
+		if l.took < unplaced || l.took > 20*time.Second || r["a.service"].World {
+			l.Errorf("took %v, world %v", l.took, r["a.service"].World)
+		}
+		l.Put("a.service", text+"[X-Confapply]\nOwner=confapply\n", "launched")
+		if s := l.decide(files{"a.service": text}).Steps[0]; s.Action != plan.None || !strings.HasPrefix(s.Reason, "no machine takes it") {
+			l.Errorf("%s %s", s.Action, s.Reason)
+		}
+	})
+}
+
+func TestBlockedAgent(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pinned := "[X-Fleet]\nMachineMetadata=node=n1\n"
+		a := files{"a.service": service("/bin/sleep 1") + pinned}
+		l.apply(a)
+		l.Block(node1, true)
+		r := l.apply(files{"a.service": a["a.service"], "b.service": service("/bin/sleep 1") + pinned})
+		l.expect(r, "b.service", plan.Create, apply.RolledBack, "nothing is known of it on machine 11111111 (10.88.0.1), for 30s: the agent there is blocked; removed again")
+		if !r["b.service"].World {
+			l.Error("that is no fault of the unit")
+		}
+		before, _ := l.File("a.service")
+		r = l.apply(files{"a.service": service("/bin/sleep 2") + pinned})
+		if l.engine.api.replaces() {
+			l.expect(r, "a.service", plan.Update, apply.RolledBack, "the version before is active/running on machine 11111111 (10.88.0.1), for 30s: the agent there is blocked; back at")
+		} else {
+			l.expect(r, "a.service", plan.Update, apply.RolledBack, "still has it after 2m0s (active/running): its agent is blocked")
+		}
+		if after, _ := l.File("a.service"); after != before || !r["a.service"].World {
+			l.Errorf("now\n%s", after)
+		}
+		l.Block(node1, false)
+		time.Sleep(30 * time.Second)
+		if l.seen("a.service") != running {
+			l.Error(l.seen("a.service"))
+		}
+	})
+}
+
+// TestOutage: etcd goes away while a plan is made, or while a unit comes up.
+func TestOutage(t *testing.T) {
+	inLab(t, func(l *lab) {
+		want := files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")}
+		l.apply(want)
+		l.SetEtcd(false)
+		l.restart("confapply")
+		began := time.Now()
+		_, err := l.engine.Observe(l.Context(), units(want))
+		if err == nil || !strings.HasPrefix(err.Error(), "fleet answers 500: it cannot reach its store") || time.Since(began) > time.Minute {
+			l.Errorf("%v after %v", err, time.Since(began))
+		}
+		time.Sleep(20 * time.Second)
+		if _, err = l.engine.Observe(l.Context(), units(want)); err == nil || err.Error() != "fleet answers 503: fleet server unable to communicate with etcd" {
+			l.Error(err)
+		}
+		l.SetEtcd(true)
+		n := len(l.Requests())
+		for unit, r := range l.apply(want) {
+			if r.Step.Reason != "up to date" {
+				l.Errorf("%s: %s", unit, r.Step.Reason)
+			}
+		}
+		if w := l.writes(n); len(w) > 0 {
+			l.Errorf("after the outage: %q", w)
+		}
+
+		// while a unit comes up
+		p := l.decide(files{"a.service": want["a.service"], "b.service": service("/bin/sleep 2")})
+		go func() {
+			time.Sleep(time.Second)
+			l.SetEtcd(false)
+			time.Sleep(25 * time.Second)
+			l.SetEtcd(true)
+		}()
+		l.expect(l.carryOut(p), "b.service", plan.Update, apply.Done, "")
+	})
+}
+
+// TestNoStates: units that are to run and no state of any, for long, is a fault of
+// fleet's.
+func TestNoStates(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.Put("a.service", service("/bin/sleep 1")+"[X-Confapply]\nOwner=confapply\n", "launched")
+		l.Forget("a.service", 1e6)
+		began := time.Now()
+		_, err := l.engine.Observe(l.Context(), nil)
+		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "no state of any unit for 30s") || took < lease || took > lease+5*time.Second {
+			l.Errorf("%v after %v", err, took)
+		}
+		l.SetMachines([]fleettest.Machine{})
+		if _, err := l.engine.Observe(l.Context(), nil); err == nil || !strings.Contains(err.Error(), "no machine") {
+			l.Error(err)
+		}
+	})
+}
+
+// TestLostRecord: a record that is gone for some seconds changes nothing.
+func TestLostRecord(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.limits.Stable = 10 * time.Second
+		p := l.decide(files{"a.service": service("/bin/sleep 1")})
+		go func() {
+			time.Sleep(6 * time.Second)
+			l.Forget("a.service", 24)
+		}()
+		l.expect(l.carryOut(p), "a.service", plan.Create, apply.Done, "new")
+		if l.took < 24*time.Second {
+			l.Errorf("took %v", l.took)
+		}
+	})
+}
+
+// TestLostAnswers: a write without a good answer is looked after, not repeated.
+func TestLostAnswers(t *testing.T) {
+	for _, status := range []int{0, 500, 503} {
+		inLab(t, func(l *lab) {
+			want := files{"a.service": service("/bin/sleep 1")}
+			l.Fail("PUT", "/fleet/v1/units/a.service", status, true)
+			l.expect(l.apply(want), "a.service", plan.Create, apply.Done, "")
+			if w := l.writes(0); len(w) != 1 {
+				l.Errorf("carried out: %q", w)
+			}
+			n := len(l.Requests())
+			want["b.service"] = service("/bin/sleep 1")
+			l.Fail("PUT", "/fleet/v1/units/b.service", status, false)
+			l.expect(l.apply(want), "b.service", plan.Create, apply.Done, "")
+			if w := l.writes(n); !slices.Equal(w, []string{fmt.Sprintf("PUT b.service %d", status), "PUT b.service 201"}) {
+				l.Errorf("not carried out: %q", w)
+			}
+			n = len(l.Requests())
+			delete(want, "b.service")
+			l.Fail("DELETE", "/fleet/v1/units/b.service", status, true)
+			l.expect(l.apply(want), "b.service", plan.Delete, apply.Done, "")
+			if w := l.writes(n); len(w) != 1 {
+				l.Errorf("deleted: %q", w)
+			}
+		})
+	}
+}
+
+// TestPoisoned: a unit that was given a state that there is not cannot be helped,
+// and is not tried.
+func TestPoisoned(t *testing.T) {
+	inOne(t, fleettest.Options{Version: fleettest.New}, func(l *lab) {
+		l.Put("a.service", service("/bin/sleep 1"), "launched")
+		l.Put("b.service", service("/bin/sleep 1"), "launched")
+		l.ask("PUT", "a.service", `{"desiredState":"running"}`)
+		n := len(l.Requests())
+		r := l.apply(files{"a.service": service("/bin/sleep 1")})
+		l.expect(r, "a.service", plan.Create, apply.Failed, "fleet answers 500 for this unit alone")
+		if w := l.writes(n); len(w) > 0 || !r["a.service"].World {
+			l.Errorf("%q", w)
+		}
+		if faults := l.Faults(); len(faults) != 1 {
+			l.Errorf("%q", faults)
+		}
+		l.Cluster.Forgive()
+	})
+}
+
+// TestSomebodyElse: units that change between the plan and the change, or right
+// after it, are left as they are.
+func TestSomebodyElse(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.apply(files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")})
+		theirs := service("/bin/sleep 9") + "[X-Confapply]\nOwner=confapply\n"
+		for name, want := range map[string]struct {
+			meanwhile func()
+			reason    string
+		}{
+			"changed": {func() { l.Put("a.service", theirs, "launched") }, "it was changed by somebody else since the plan was made"},
+			"removed": {func() { l.ask("DELETE", "a.service", "") }, "it was removed by somebody else since the plan was made"},
+			"created": {func() { l.Put("c.service", theirs, "launched") }, "it was put there by somebody else since the plan was made"},
+		} {
+			l.apply(files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")})
+			l.restart("confapply")
+			next := files{"a.service": service("/bin/sleep 2"), "b.service": service("/bin/sleep 1")}
+			unit := "a.service"
+			if name == "created" {
+				next["a.service"], next["c.service"], unit = service("/bin/sleep 1"), service("/bin/sleep 2"), "c.service"
+			}
+			p := l.decide(next)
+			want.meanwhile()
+			n := len(l.Requests())
+			r := l.carryOut(p)
+			if r[unit].Outcome != apply.Failed || r[unit].Reason != want.reason || !r[unit].World || len(l.writes(n)) > 0 {
+				l.Errorf("%s: %s %q, %q", name, r[unit].Outcome, r[unit].Reason, l.writes(n))
+			}
+			if name == "created" {
+				l.ask("DELETE", "c.service", "")
+			}
+			time.Sleep(10 * time.Second)
+		}
+		// in the moment of the change
+		l.apply(files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")})
+		p := l.decide(files{"a.service": service("/bin/sleep 2"), "b.service": service("/bin/sleep 1")})
+		l.After("PUT", "/fleet/v1/units/a.service", func() { go l.Put("a.service", theirs, "launched") })
+		r := l.carryOut(p)
+		if got, _ := l.File("a.service"); r["a.service"].Outcome == apply.Done || !strings.Contains(got, "sleep 9") {
+			l.Errorf("%s %s\n%s", r["a.service"].Outcome, r["a.service"].Reason, got)
+		}
+	})
+}
+
+// TestKnownOld: a server that says it is old is not sent options that it passes
+// over; one that does not say is found out.
+func TestKnownOld(t *testing.T) {
+	for _, says := range []string{"", "fleetd/0.11.8"} {
+		inOne(t, fleettest.Options{Version: fleettest.Old}, func(l *lab) {
+			l.apply(files{"a.service": service("/bin/sleep 1")})
+			l.Say(says)
+			n := len(l.Requests())
+			l.expect(l.apply(files{"a.service": service("/bin/sleep 2")}), "a.service", plan.Update, apply.Done, "")
+			want := []string{"DELETE a.service 204", "PUT a.service 201"}
+			if says == "" {
+				want = slices.Insert(want, 0, "PUT a.service 204")
+			}
+			if w := l.writes(n); !slices.Equal(w, want) {
+				l.Errorf("%q", w)
+			}
+		})
+	}
+}
+
+// TestOneAtATime: however many units change at once, a machine has one down at
+// most, and what depends on another follows it.
+func TestOneAtATime(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.batch, l.limits.Stable = 100, 0
+		one, two := files{}, files{}
+		for i := range 9 {
+			name := fmt.Sprintf("u%d.service", i)
+			more := ""
+			if i == 4 {
+				more = "[X-Fleet]\nGlobal=true\n"
+			}
+			one[name], two[name] = service("/bin/sleep 1")+more, service("/bin/sleep 2")+more
+		}
+		one["web@1.service"], two["web@1.service"] = service("/bin/sleep 1"), service("/bin/sleep 2")
+		one["side@1.service"] = service("/bin/sleep 1") + "[X-Fleet]\nMachineOf=web@%i.service\n"
+		two["side@1.service"] = one["side@1.service"]
+		for unit, r := range l.apply(one) {
+			l.expect(map[string]apply.Result{unit: r}, unit, plan.Create, apply.Done, "")
+		}
+		if l.took > 30*time.Second {
+			l.Errorf("11 new units took %v", l.took)
+		}
+		for unit, r := range l.apply(two) {
+			if unit != "side@1.service" {
+				l.expect(map[string]apply.Result{unit: r}, unit, plan.Update, apply.Done, "")
+			}
+		}
+		for unit, r := range l.apply(files{}) {
+			l.expect(map[string]apply.Result{unit: r}, unit, plan.Delete, apply.Done, "")
+		}
+		if n := len(l.Units()) + len(l.States()); n > 0 {
+			l.Errorf("%d left", n)
+		}
+	})
+}
+
+// TestTakenAlong: what goes down because another is replaced comes up again.
+func TestTakenAlong(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pinned := "[X-Fleet]\nMachineMetadata=node=n1\n"
+		one := files{"b.service": service("/bin/sleep 1") + pinned, "a.service": service("/bin/sleep 1") + pinned + "[Unit]\nRequires=b.service\n"}
+		l.apply(one)
+		two := files{"b.service": service("/bin/sleep 2") + pinned, "a.service": one["a.service"]}
+		l.expect(l.apply(two), "b.service", plan.Update, apply.Done, "")
+		if l.seen("a.service") != running || l.seen("b.service") != running {
+			l.Errorf("a %s, b %s", l.seen("a.service"), l.seen("b.service"))
+		}
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.limits.Timeout = 3 * time.Second
+		r := l.apply(files{"a.service": service("/bin/sleep 1", "Type=notify")})
+		l.expect(r, "a.service", plan.Create, apply.RolledBack, "not up within 3s: activating/start on machine")
+	})
+}
+
+func TestInterrupted(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.apply(files{"a.service": service("/bin/sleep 1")})
+		before, _ := l.File("a.service")
+		p := l.decide(files{"a.service": service("/bin/sleep 2")})
+		ctx, cancel := context.WithTimeout(l.Context(), 2*time.Second)
+		defer cancel()
+		r := apply.Run(ctx, apply.Params{Engine: l.engine, Plan: p, Limits: l.limits, Now: time.Now})
+		if after, _ := l.File("a.service"); r[0].Outcome != apply.RolledBack || after != before || l.seen("a.service") != running {
+			l.Errorf("%s %s\n%s%s", r[0].Outcome, r[0].Reason, after, l.seen("a.service"))
+		}
+	})
+}
+
+func TestPlaceable(t *testing.T) {
+	for _, tt := range []struct{ requirement, want string }{
+		{"MachineMetadata=node=n9", "a.service: [X-Fleet] no machine has MachineMetadata node=n9"},
+		{`MachineMetadata="node=n9" "node=n1"`, ""},
+		{`MachineMetadata="node=n1" "disk=ssd"`, "a.service: [X-Fleet] no machine has MachineMetadata disk=ssd node=n1"},
+		{"X-ConditionMachineMetadata=node=n2", ""},
+		{"MachineID=" + node2, ""},
+		{"MachineID=3", "a.service: [X-Fleet] no machine has MachineID=3"},
+		{"MachineOf=b.service", ""},
+		{"MachineOf=c.service", ""},
+		{"MachineOf=d.service", "a.service: [X-Fleet] MachineOf=d.service is a unit that is neither wanted nor there"},
+		{"Global=true\nMachineMetadata=node=n9", "a.service: [X-Fleet] no machine has MachineMetadata node=n9"},
+	} {
+		inOne(t, fleettest.Options{Version: fleettest.New}, func(l *lab) {
+			l.Put("c.service", service("/bin/sleep 1"), "launched")
+			f := files{"a.service": service("/bin/sleep 1") + "[X-Fleet]\n" + tt.requirement + "\n", "b.service": service("/bin/sleep 1")}
+			_, err := l.engine.Observe(l.Context(), units(f))
+			got := ""
+			var input *plan.InputError
+			if errors.As(err, &input) {
+				got = err.Error()
+			} else if err != nil {
+				l.Fatal(err)
+			}
+			if got != tt.want {
+				l.Errorf("%s: %q, want %q", tt.requirement, got, tt.want)
+			}
+		})
+	}
+}
