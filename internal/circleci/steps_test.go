@@ -37,15 +37,8 @@ type site struct {
 var standIns = map[string]string{
 	"docker": `[ "$1" != login ] || { printf 'password ' && cat && echo; } >>"$SITE_LOG"
 echo "docker $*" >>"$SITE_LOG"`,
-	// --output is followed by the file, and the URL comes last.
-	"curl": `for word; do
-  [ "${before:-}" != --output ] || output=$word
-  before=$word
-done
-case $word in
-https://github.com/unitstamp/unitstamp/releases/download/v0.1.0/*) cp "$SITE_RELEASE/${word##*/}" "$output" ;;
-*) echo "curl: (22) 404: $word" >&2; exit 22 ;;
-esac`,
+	"curl": download,
+	"wget": download,
 }
 
 // releaseDir holds a release of the programs as they are.
@@ -85,6 +78,16 @@ func release(dir string) error {
 	sums := fmt.Sprintf("%x  %s\n%x  another.deb\n", sha256.Sum256(data), archive, sha256.Sum256(nil))
 	return os.WriteFile(filepath.Join(dir, "checksums.txt"), []byte(sums), 0o644)
 }
+
+// download finds the file behind --output or -O, and the URL at the end.
+const download = `for word; do
+  case ${before:-} in --output | -O) output=$word ;; esac
+  before=$word
+done
+case $word in
+https://github.com/unitstamp/unitstamp/releases/download/v0.1.0/*) cp "$SITE_RELEASE/${word##*/}" "$output" ;;
+*) echo "404: $word" >&2; exit 22 ;;
+esac`
 
 func newSite(t *testing.T) *site {
 	t.Helper()
