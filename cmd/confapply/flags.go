@@ -43,35 +43,52 @@ func flags(parts ...any) []cli.Flag {
 
 func env(name string) []string { return []string{"CONFAPPLY_" + name} }
 
-// selectFlags say what is wanted, where, and for which units.
-func selectFlags() []cli.Flag {
+// targetFlags say where, and as whom.
+func targetFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "units", Usage: "`DIR` with the wanted units, at any depth", EnvVars: env("UNITS"),
-			DefaultText: defaultUnits + " if it exists, else the working directory"},
 		&cli.StringFlag{Name: "engine", Usage: "`KIND` of target: dir or systemd", EnvVars: env("ENGINE"), Value: "dir"},
 		&cli.StringFlag{Name: "target", Usage: "`DIR` that the dir engine writes to", EnvVars: env("TARGET")},
 		&cli.StringFlag{Name: "unit-dir", Usage: "`DIR` of the unit files of the systemd engine", EnvVars: env("UNIT_DIR"), Value: defaultUnitDir},
 		&cli.StringFlag{Name: "owner", Usage: "`NAME` under which units are owned", EnvVars: env("OWNER"), Value: "confapply"},
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON document"},
+	}
+}
+
+// selectFlags say what is wanted, and for which units.
+func selectFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "units", Usage: "`DIR` with the wanted units, at any depth", EnvVars: env("UNITS"),
+			DefaultText: defaultUnits + " if it exists, else the working directory"},
 		&cli.StringSliceFlag{Name: "only", Usage: "take units by `NAME` or glob only (repeatable)"},
 		&cli.StringFlag{Name: "branch", Usage: "take builds of this branch only: `NAME`"},
 		&cli.StringFlag{Name: "build", Usage: "take these builds only: `RANGE` such as 58, '>=58' or '^1.2'"},
 		&cli.StringSliceFlag{Name: "image", Usage: "take stamped units of this `REPOSITORY` only (repeatable)"},
-		&cli.BoolFlag{Name: "json", Usage: "print one JSON document"},
 	}
 }
 
 // planFlags say what may be done.
 func planFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "adopt", Usage: "take over units of the same name that somebody else put there", EnvVars: env("ADOPT")},
+		adoptFlag(),
 		&cli.BoolFlag{Name: "repair", Usage: "put back what was changed by hand, start what was stopped by hand or failed", EnvVars: env("REPAIR")},
 		&cli.BoolFlag{Name: "require-stamped", Usage: "refuse units that run containers without a build's tag", EnvVars: env("REQUIRE_STAMPED")},
 		&cli.StringFlag{Name: "max-delete", Usage: "refuse to delete more than `N` units, or N% of the owned ones", EnvVars: env("MAX_DELETE"), Value: "5"},
 		&cli.BoolFlag{Name: "allow-empty", Usage: "let a folder without units through: every owned unit goes"},
-		&cli.StringFlag{Name: "self", Usage: "`UNIT` that this very run belongs to: never restarted or deleted by itself", EnvVars: env("SELF"),
-			DefaultText: "found by control group"},
-		&cli.BoolFlag{Name: "diff", Aliases: []string{"d"}, Usage: "show what changes in each file"},
+		selfFlag(), diffFlag(),
 	}
+}
+
+func adoptFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "adopt", Usage: "take over units of the same name that somebody else put there", EnvVars: env("ADOPT")}
+}
+
+func selfFlag() cli.Flag {
+	return &cli.StringFlag{Name: "self", Usage: "`UNIT` that this very run belongs to: never restarted or deleted by itself", EnvVars: env("SELF"),
+		DefaultText: "found by control group"}
+}
+
+func diffFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "diff", Aliases: []string{"d"}, Usage: "show what changes in each file"}
 }
 
 // applyFlags say how.
@@ -96,7 +113,7 @@ type settings struct {
 
 func parse(call *door.Call) (settings, error) {
 	var s settings
-	if len(call.Files) > 0 {
+	if len(call.Files) > 0 && call.Command.ArgsUsage == "" {
 		return s, door.Errorf(door.Usage, "%s takes no argument, not %q", call.Command.Name, call.Files[0]).
 			WithHint("--units names the folder, --only the units")
 	}
@@ -141,7 +158,7 @@ func parse(call *door.Call) (settings, error) {
 	}
 	s.opts.Select = sel
 	s.limits = apply.Limits{Stable: call.Duration("stable"), Timeout: call.Duration("timeout")}
-	if call.Command.Name == "apply" && call.Int("batch") < 1 {
+	if call.IsSet("batch") && call.Int("batch") < 1 {
 		return s, door.Errorf(door.Usage, "--batch must be at least 1")
 	}
 	if s.limits.Stable < 0 || s.limits.Timeout < 0 {
@@ -155,8 +172,7 @@ func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.En
 	switch s.kind {
 	case "dir":
 		if s.target == "" {
-			return nil, nil, door.Errorf(door.Usage, "the dir engine needs a folder to write to").
-				WithHint("--target DIR, or --engine systemd for the units of this machine")
+			return nil, nil, noTarget()
 		}
 		return dir.New(s.target, s.opts.Owner), func() {}, nil
 	case "systemd":
@@ -175,6 +191,11 @@ func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.En
 	}
 	return nil, nil, door.Errorf(door.Usage, "unknown engine %q", s.kind).
 		WithHint("one of: %s", strings.Join([]string{"dir", "systemd"}, ", "))
+}
+
+func noTarget() error {
+	return door.Errorf(door.Usage, "the dir engine needs a folder to write to").
+		WithHint("--target DIR, or --engine systemd for the units of this machine")
 }
 
 // fromEngine gives an engine's error its exit code and says where it comes from.

@@ -146,16 +146,16 @@ func builds(s *plan.Step) string {
 	return s.Unit
 }
 
-func buildsText(s *plan.Step) string {
+func buildsText(s *plan.Step) string { return fromTo(s.From, s.To) }
+
+func fromTo(from, to string) string {
 	switch {
-	case s.From == s.To:
-		return s.To
-	case s.From == "":
-		return s.To
-	case s.To == "":
-		return s.From
+	case from == to, from == "":
+		return to
+	case to == "":
+		return from
 	}
-	return s.From + " -> " + s.To
+	return from + " -> " + to
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

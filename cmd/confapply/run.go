@@ -88,11 +88,17 @@ func runPlan(ctx context.Context, call *door.Call) error {
 	if err != nil {
 		return err
 	}
+	return show(call, s, p)
+}
+
+// show prints a plan that is not carried out.
+func show(call *door.Call, s *session, p *plan.Plan) error {
 	results := make([]apply.Result, 0, len(p.Steps))
 	for _, step := range p.Steps {
 		results = append(results, apply.Result{Step: step, Outcome: apply.Planned, Reason: step.Reason})
 	}
 	refused := verdict(call, s, p)
+	var err error
 	if call.Bool("json") {
 		err = call.JSON(document(call, s, results, refused))
 	} else {
@@ -115,18 +121,32 @@ func runApply(ctx context.Context, call *door.Call) (err error) {
 		return err
 	}
 	defer s.close()
-	release, err := s.engine.Lock(ctx, call.Bool("wait"))
-	if errors.Is(err, apply.ErrLocked) {
-		return door.Errorf(door.Refused, "%w", err).WithHint("--wait waits for it to end")
-	}
+	release, err := s.lock(ctx, call)
 	if err != nil {
-		return fromEngine(s.settings, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	p, _, err := s.plan(ctx)
 	if err != nil {
 		return err
 	}
+	return carryOut(ctx, call, s, p)
+}
+
+// lock keeps other runs away from the target.
+func (s *session) lock(ctx context.Context, call *door.Call) (release func() error, err error) {
+	release, err = s.engine.Lock(ctx, call.Bool("wait"))
+	if errors.Is(err, apply.ErrLocked) {
+		return nil, door.Errorf(door.Refused, "%w", err).WithHint("--wait waits for it to end")
+	}
+	if err != nil {
+		return nil, fromEngine(s.settings, err)
+	}
+	return release, nil
+}
+
+// carryOut prints a plan, carries it out unless it must not be, and reports.
+func carryOut(ctx context.Context, call *door.Call, s *session, p *plan.Plan) error {
 	json := call.Bool("json")
 	if !json {
 		if err := printPlan(call, p); err != nil {

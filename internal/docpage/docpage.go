@@ -41,6 +41,7 @@ var (
 	fileName = regexp.MustCompile("^`([^`]+)`:$")
 	exitCode = regexp.MustCompile(`^\[(\d+)\]$`)
 	duration = regexp.MustCompile(`\b\d+(\.\d+)?(ms|s)\b`)
+	moment   = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 	commit   = regexp.MustCompile(`\b([0-9a-f]{40}|[0-9a-f]{10})\b`)
 )
 
@@ -106,8 +107,9 @@ func commands(block []string, begin int) []Command {
 	return list
 }
 
-// Normalise replaces what differs from run to run: durations become SECONDS, ids
-// of commits become COMMIT.
+// Normalise replaces what differs from run to run: durations become SECONDS, points
+// in time TIME, ids of commits COMMIT.
 func Normalise(output string) string {
+	output = moment.ReplaceAllString(output, "TIME")
 	return commit.ReplaceAllString(duration.ReplaceAllString(output, "SECONDS"), "COMMIT")
 }

@@ -175,8 +175,9 @@ type runner struct {
 func (r *runner) group(ctx context.Context, group []*plan.Step) bool {
 	began := r.Now()
 	for _, s := range group {
+		s.At = began.UTC().Truncate(time.Second)
 		if s.After != nil {
-			s.After.At = began.UTC().Truncate(time.Second)
+			s.After.At = s.At
 		}
 		if r.Begin != nil {
 			r.Begin(s)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -24,12 +23,6 @@ const (
 	recordPrefix = ".confapply."
 	recordSuffix = ".jsonl"
 )
-
-// line is an entry as it stands in the record.
-type line struct {
-	plan.Entry
-	Removed bool `json:"removed,omitempty"`
-}
 
 func recordName(owner string) string { return recordPrefix + owner + recordSuffix }
 
@@ -64,30 +57,56 @@ func (f *Folder) readRecords(root *os.Root, observed *plan.Observed) error {
 // readRecord reads one record, and how many lines it has.
 func readRecord(root *os.Root, owner string) (map[string]plan.Entry, int, error) {
 	owned := map[string]plan.Entry{}
+	lines := 0
+	err := eachNote(root, owner, func(n plan.Note) {
+		lines++
+		if n.Removed {
+			delete(owned, n.Unit)
+		} else {
+			owned[n.Unit] = n.Entry
+		}
+	})
+	return owned, lines, err
+}
+
+// eachNote reads the lines of one record in order.
+func eachNote(root *os.Root, owner string, each func(plan.Note)) error {
 	data, err := root.ReadFile(recordName(owner))
 	if errors.Is(err, fs.ErrNotExist) {
-		return owned, 0, nil
+		return nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	lines := 0
+	line := 0
 	for text := range bytes.Lines(data) {
 		if !bytes.HasSuffix(text, []byte("\n")) {
 			break // cut off
 		}
-		lines++
-		var l line
-		if err := json.Unmarshal(text, &l); err != nil || l.Unit == "" {
-			return nil, 0, fmt.Errorf("line %d of the record %s is not an entry", lines, recordName(owner))
+		line++
+		var n plan.Note
+		if err := json.Unmarshal(text, &n); err != nil || n.Unit == "" {
+			return fmt.Errorf("line %d of the record %s is not an entry", line, recordName(owner))
 		}
-		if l.Removed {
-			delete(owned, l.Unit)
-		} else {
-			owned[l.Unit] = l.Entry
-		}
+		each(n)
 	}
-	return owned, lines, nil
+	return nil
+}
+
+// History is the record of the folder's owner, line by line. A folder that is
+// missing has none.
+func (f *Folder) History() ([]plan.Note, error) {
+	root, err := f.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var notes []plan.Note
+	err = eachNote(root, f.Owner, func(n plan.Note) { notes = append(notes, n) })
+	return notes, err
 }
 
 // Record appends what the steps make of the record: their entries as they will
@@ -105,11 +124,11 @@ func (f *Folder) Record(steps []*plan.Step, pending bool) error {
 		return err
 	}
 	defer root.Close()
-	var lines []line
+	var lines []plan.Note
 	for _, s := range steps {
 		switch {
 		case s.After == nil && !pending:
-			lines = append(lines, line{plan.Entry{Unit: s.Unit}, true})
+			lines = append(lines, plan.Note{Entry: plan.Entry{Unit: s.Unit, Previous: s.Base, At: s.At}, Removed: true})
 		case s.After != nil:
 			entry := *s.After
 			entry.Pending = pending
@@ -117,7 +136,7 @@ func (f *Folder) Record(steps []*plan.Step, pending bool) error {
 			if pending {
 				entry.Previous = s.Base // what to go back to, also while going back
 			}
-			lines = append(lines, line{entry, false})
+			lines = append(lines, plan.Note{Entry: entry})
 		}
 	}
 	if !pending {
@@ -140,7 +159,7 @@ func (f *Folder) takeFromOthers(root *os.Root, steps []*plan.Step) error {
 	}
 	for _, s := range steps {
 		if owner := observed.Others[s.Unit]; owner != "" && s.Action == plan.Adopt {
-			if err := f.append(root, owner, []line{{plan.Entry{Unit: s.Unit}, true}}); err != nil {
+			if err := f.append(root, owner, []plan.Note{{Entry: plan.Entry{Unit: s.Unit}, Removed: true}}); err != nil {
 				return err
 			}
 		}
@@ -150,13 +169,14 @@ func (f *Folder) takeFromOthers(root *os.Root, steps []*plan.Step) error {
 
 // append adds lines to a record, after cutting off what a crash left half
 // written, and writes the record anew when most of it is history.
-func (f *Folder) append(root *os.Root, owner string, lines []line) (err error) {
+func (f *Folder) append(root *os.Root, owner string, lines []plan.Note) (err error) {
 	owned, had, err := readRecord(root, owner)
 	if err != nil {
 		return err
 	}
-	if had+len(lines) > 64 && had+len(lines) > 4*(len(owned)+len(lines)) {
-		if err := compact(root, owner, owned); err != nil {
+	changes := remembered(len(owned))
+	if all := had + len(lines); all > 64 && all > 3*(len(owned)*changes+len(lines)) {
+		if err := compact(root, owner, changes); err != nil {
 			return err
 		}
 	}
@@ -211,11 +231,22 @@ func endOfLines(file *os.File) (int64, error) {
 	return 0, nil
 }
 
-// compact writes a record anew with one line for each unit.
-func compact(root *os.Root, owner string, owned map[string]plan.Entry) error {
+// remembered is how many changes of each unit a record keeps when it is written
+// anew: fewer the more units there are, as every plan reads it.
+func remembered(units int) int {
+	const most, all = 10, 2000
+	return min(most, max(1, all/max(1, units)))
+}
+
+// compact writes a record anew with the last changes of each unit.
+func compact(root *os.Root, owner string, changes int) error {
+	var notes []plan.Note
+	if err := eachNote(root, owner, func(n plan.Note) { notes = append(notes, n) }); err != nil {
+		return err
+	}
 	var text bytes.Buffer
-	for _, unit := range slices.Sorted(maps.Keys(owned)) {
-		if err := json.NewEncoder(&text).Encode(line{owned[unit], false}); err != nil {
+	for _, n := range plan.Kept(notes, changes) {
+		if err := json.NewEncoder(&text).Encode(n); err != nil {
 			return err
 		}
 	}
