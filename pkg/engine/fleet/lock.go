@@ -54,5 +54,5 @@ func canonical(endpoint string) string {
 	if real, err := filepath.EvalSymlinks(socket); err == nil {
 		socket = real
 	}
-	return "unix://" + socket
+	return "unix://" + filepath.Clean(socket)
 }

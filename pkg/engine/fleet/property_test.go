@@ -22,8 +22,8 @@ var universe = []string{"a.service", "b.service", "c.service", "d.service", "d.t
 // content is a random unit file.
 func content(r *rand.Rand, name string) string {
 	text := fmt.Sprintf("[Unit]\nDescription=%d\n", r.IntN(2))
-	if r.IntN(4) == 0 {
-		text += "Requires=" + universe[r.IntN(3)] + "\n"
+	if other := universe[r.IntN(3)]; r.IntN(4) == 0 && other < name { // no circles
+		text += "Requires=" + other + "\n"
 	}
 	switch plan.Kind(name) {
 	case "timer":
