@@ -46,9 +46,10 @@ func env(name string) []string { return []string{"CONFAPPLY_" + name} }
 // targetFlags say where, and as whom.
 func targetFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "engine", Usage: "`KIND` of target: dir or systemd", EnvVars: env("ENGINE"), Value: "dir"},
+		&cli.StringFlag{Name: "engine", Usage: "`KIND` of target: dir, systemd or fleet", EnvVars: env("ENGINE"), Value: "dir"},
 		&cli.StringFlag{Name: "target", Usage: "`DIR` that the dir engine writes to", EnvVars: env("TARGET")},
 		&cli.StringFlag{Name: "unit-dir", Usage: "`DIR` of the unit files of the systemd engine", EnvVars: env("UNIT_DIR"), Value: defaultUnitDir},
+		endpointFlag(),
 		&cli.StringFlag{Name: "owner", Usage: "`NAME` under which units are owned", EnvVars: env("OWNER"), Value: "confapply"},
 		&cli.BoolFlag{Name: "json", Usage: "print one JSON document"},
 	}
@@ -99,6 +100,7 @@ func applyFlags() []cli.Flag {
 		&cli.IntFlag{Name: "batch", Usage: "change `N` units at once that do not wait for each other", EnvVars: env("BATCH"), Value: 1},
 		&cli.BoolFlag{Name: "keep-going", Usage: "go on after a unit did not come up", EnvVars: env("KEEP_GOING")},
 		&cli.BoolFlag{Name: "wait", Usage: "wait for another run on the same target to end", EnvVars: env("WAIT")},
+		&cli.StringFlag{Name: "metrics-file", Usage: "leave how it went in `FILE`, for Prometheus's node_exporter", EnvVars: env("METRICS_FILE")},
 	}
 }
 
@@ -188,17 +190,22 @@ func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.En
 			s.opts.Self = systemd.Self()
 		}
 		return engine, engine.Close, nil
+	case "fleet":
+		return connectFleet(call, s)
 	}
 	return nil, nil, door.Errorf(door.Usage, "unknown engine %q", s.kind).
-		WithHint("one of: %s", strings.Join([]string{"dir", "systemd"}, ", "))
+		WithHint("one of: %s", strings.Join([]string{"dir", "systemd", "fleet"}, ", "))
 }
 
 func noTarget() error {
 	return door.Errorf(door.Usage, "the dir engine needs a folder to write to").
-		WithHint("--target DIR, or --engine systemd for the units of this machine")
+		WithHint("--target DIR, or --engine systemd for the units of this machine, --engine fleet for those of a cluster")
 }
 
 // fromEngine gives an engine's error its exit code and says where it comes from.
 func fromEngine(s settings, err error) error {
+	if bad := badUnit(err); bad != nil {
+		return bad
+	}
 	return fmt.Errorf("%s engine: %w", s.kind, err)
 }

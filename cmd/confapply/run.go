@@ -47,6 +47,9 @@ func begin(ctx context.Context, call *door.Call) (*session, error) {
 	}
 	if err := engine.Check(wanted); err != nil {
 		done()
+		if bad := badUnit(err); bad != nil {
+			return nil, bad
+		}
 		return nil, door.Errorf(door.Usage, "%w", err)
 	}
 	return &session{settings: set, engine: engine, wanted: wanted, close: done}, nil
@@ -115,7 +118,7 @@ func show(call *door.Call, s *session, p *plan.Plan) error {
 	return nil
 }
 
-func runApply(ctx context.Context, call *door.Call) (err error) {
+func runApply(ctx context.Context, call *door.Call, r *ran) (err error) {
 	s, err := begin(ctx, call)
 	if err != nil {
 		return err
@@ -130,7 +133,7 @@ func runApply(ctx context.Context, call *door.Call) (err error) {
 	if err != nil {
 		return err
 	}
-	return carryOut(ctx, call, s, p)
+	return carryOut(ctx, call, s, p, r)
 }
 
 // lock keeps other runs away from the target.
@@ -146,7 +149,7 @@ func (s *session) lock(ctx context.Context, call *door.Call) (release func() err
 }
 
 // carryOut prints a plan, carries it out unless it must not be, and reports.
-func carryOut(ctx context.Context, call *door.Call, s *session, p *plan.Plan) error {
+func carryOut(ctx context.Context, call *door.Call, s *session, p *plan.Plan, r *ran) error {
 	json := call.Bool("json")
 	if !json {
 		if err := printPlan(call, p); err != nil {
@@ -154,26 +157,27 @@ func carryOut(ctx context.Context, call *door.Call, s *session, p *plan.Plan) er
 		}
 	}
 	if refused := verdict(call, s, p); refused != nil {
+		r.results = skipped(p)
 		if json {
-			return errors.Join(call.JSON(document(call, s, skipped(p), refused)), refused)
+			return errors.Join(call.JSON(document(call, s, r.results, refused)), refused)
 		}
 		return refused
 	}
-	results := apply.Run(ctx, apply.Params{
+	r.results = apply.Run(ctx, apply.Params{
 		Engine: s.engine, Plan: p, Limits: s.limits, Batch: call.Int("batch"), KeepGoing: call.Bool("keep-going"), Now: time.Now,
 		Begin: func(step *plan.Step) { call.Note("%s %s …", step.Action, builds(step)) },
 		End:   func(r apply.Result) { call.Note("%s", ended(r)) },
 	})
-	outcome := judge(ctx, results)
+	outcome := judge(ctx, r.results)
 	if json {
-		return errors.Join(call.JSON(document(call, s, results, outcome)), outcome)
+		return errors.Join(call.JSON(document(call, s, r.results, outcome)), outcome)
 	}
-	return errors.Join(printReport(call, results), outcome)
+	return errors.Join(printReport(call, r.results), outcome)
 }
 
 // skipped are the results of a plan that is not carried out.
 func skipped(p *plan.Plan) []apply.Result {
-	var results []apply.Result
+	results := []apply.Result{}
 	for _, step := range p.Steps {
 		results = append(results, apply.Result{Step: step, Outcome: apply.Skipped, Reason: step.Reason})
 	}
