@@ -89,7 +89,7 @@ func history(call *door.Call, s settings) ([]plan.Revision, error) {
 	return plan.Revisions(notes), nil
 }
 
-func runRollback(ctx context.Context, call *door.Call) (err error) {
+func runRollback(ctx context.Context, call *door.Call, r *ran) (err error) {
 	set, err := parse(call)
 	if err != nil {
 		return err
@@ -128,5 +128,5 @@ func runRollback(ctx context.Context, call *door.Call) (err error) {
 	if call.Bool("dry-run") {
 		return show(call, s, p)
 	}
-	return carryOut(ctx, call, s, p)
+	return carryOut(ctx, call, s, p, r)
 }

@@ -27,7 +27,7 @@ func program() *door.Program {
 			{
 				Name: "apply", Usage: "carry out the plan, and prove that what changed is up",
 				Flags: flags(selectFlags(), targetFlags(), planFlags(), applyFlags()),
-				Run:   runApply, Failure: failure,
+				Run:   measured(runApply), Failure: failure,
 			},
 			{
 				Name: "status", Usage: "print the wanted and the running build of every unit",
@@ -46,7 +46,7 @@ func program() *door.Program {
 					"the next apply brings the unit in line with the folder.",
 				Flags: flags(targetFlags(), applyFlags(), adoptFlag(), selfFlag(), diffFlag(),
 					&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and change nothing"}),
-				Run: runRollback, Failure: failure,
+				Run: measured(runRollback), Failure: failure,
 			},
 		},
 	}

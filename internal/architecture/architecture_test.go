@@ -41,7 +41,7 @@ type room struct {
 var rooms = map[string]room{
 	"cmd/unitstamp": {door, []string{"internal/cli", "internal/atomicfile", "pkg/stamp", "pkg/lint", "pkg/report", "pkg/unitimage", "pkg/unitname", "pkg/unitfile", "pkg/imageref", "pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source", "docs/rules"}},
 	"cmd/confpush":  {door, []string{"internal/cli", "pkg/confrepo", "pkg/guard", "pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source"}},
-	"cmd/confapply": {door, []string{"internal/cli", "internal/unitdir", "pkg/apply", "pkg/plan", "pkg/unitset", "pkg/engine/dir", "pkg/engine/systemd", "pkg/engine/fleet", "pkg/receiver", "pkg/imageref", "pkg/buildtag", "pkg/diag", "pkg/source", "pkg/unitname"}},
+	"cmd/confapply": {door, []string{"internal/cli", "internal/atomicfile", "internal/unitdir", "pkg/apply", "pkg/plan", "pkg/unitset", "pkg/engine/dir", "pkg/engine/systemd", "pkg/engine/fleet", "pkg/receiver", "pkg/imageref", "pkg/buildtag", "pkg/diag", "pkg/source", "pkg/unitname"}},
 	"demo":          {door, nil},
 
 	"internal/cli":        {edge, []string{"pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source"}},

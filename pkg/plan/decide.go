@@ -135,7 +135,7 @@ func (m *maker) keep(s *Step, want Unit) {
 	}
 	same := maps.Equal(entry.Files, Sums(want.Files))
 	if len(drifted) > 0 && same && !m.opts.Repair {
-		s.Action, s.Reason = None, "changed by hand: "+strings.Join(drifted, ", ")
+		s.Action, s.Reason, s.Drifted = None, "changed by hand: "+strings.Join(drifted, ", "), true
 		return
 	}
 	s.Changes = changes(have, want.Files, entry.Files)
@@ -258,6 +258,7 @@ func (m *maker) check(s *Step, want Unit) {
 		s.Reason = "stopped by hand"
 	}
 	s.Reason += ", its files are up to date"
+	s.Drifted = !state.Unmet || state.Active == "failed"
 	if m.opts.Repair {
 		s.Action, s.Effect, s.Targets = Start, DoStart, []string{s.Unit}
 	}

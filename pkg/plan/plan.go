@@ -41,6 +41,9 @@ type Step struct {
 	// none is known.
 	From, To string
 	Reason   string
+	// Drifted tells that the unit was changed or stopped by hand, or has failed,
+	// since an earlier run saw it good.
+	Drifted bool
 
 	// Changes are the files to write, sorted by path.
 	Changes []Change
