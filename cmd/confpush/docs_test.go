@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/unitstamp/unitstamp/internal/docpage"
@@ -10,15 +8,7 @@ import (
 
 // TestDocs runs the examples of the page.
 func TestDocs(t *testing.T) {
-	program, err := os.Executable() // this very test, which is confpush under that name
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	if err := os.Symlink(program, filepath.Join(bin, "confpush")); err != nil {
-		t.Fatal(err)
-	}
-	docpage.Run(t, "../../docs/confpush.md", "", bin,
+	docpage.Run(t, "../../docs/confpush.md", "", docpage.Self(t, "confpush"),
 		"CI=true", "CIRCLECI=true", "CIRCLE_BUILD_NUM=58", "CIRCLE_BRANCH=develop", "UNITSTAMP_BUILD=58",
 		"CIRCLE_SHA1=4a1f0f5e3c1b7c1de0a2a0b7a4a1c9d0e1f2a3b4", "CIRCLE_BUILD_URL=https://ci.example.com/58")
 }

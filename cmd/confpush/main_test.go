@@ -1,16 +1,16 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/unitstamp/unitstamp/internal/scripttest"
 
 	"github.com/unitstamp/unitstamp/internal/gittest"
 )
@@ -39,7 +39,7 @@ type commandSet map[string]func(*testscript.TestScript, bool, []string)
 
 func commands(t *testing.T) commandSet {
 	return commandSet{
-		"exec-code":  execCode,
+		"exec-code":  scripttest.ExecCode,
 		"bare":       func(ts *testscript.TestScript, _ bool, args []string) { bare(t, ts, args) },
 		"commit":     func(ts *testscript.TestScript, _ bool, args []string) { seed(t, ts, args) },
 		"serve-http": func(ts *testscript.TestScript, _ bool, args []string) { serveHTTP(t, ts, args) },
@@ -47,23 +47,6 @@ func commands(t *testing.T) commandSet {
 		"hook": func(ts *testscript.TestScript, _ bool, args []string) {
 			gittest.Hook(t, ts.MkAbs(args[0]), args[1], args[2])
 		},
-	}
-}
-
-// execCode runs a program and wants a certain exit code: exec-code 2 confpush …
-func execCode(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 

@@ -21,6 +21,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/unitstamp/unitstamp/pkg/spelling"
 )
 
 // Env is the world that a program sees.
@@ -267,30 +269,9 @@ func wantsJSON(args []string) bool {
 func nearest(name string, commands []*Command) string {
 	best, distance := "", 3
 	for _, c := range commands {
-		if d := editDistance(name, c.Name); d < distance {
+		if d := spelling.Distance(name, c.Name); d < distance {
 			best, distance = c.Name, d
 		}
 	}
 	return best
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

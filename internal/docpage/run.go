@@ -10,6 +10,21 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
+// Self is a folder with a program under its name that is the running test itself,
+// whose TestMain makes it the program.
+func Self(t *testing.T, name string) string {
+	t.Helper()
+	test, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(test, filepath.Join(bin, name)); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
 // Run runs the examples of a page that are for a place, in a folder of their own
 // that holds the page's files. bin is a folder with the programs; environment is
 // added to a small one. Every page must have an example.

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"slices"
 	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/spelling"
 )
 
 // directiveList holds a line for each setting of systemd 252 to 258, and those before
@@ -45,7 +47,7 @@ func nearestDirective(text, section string) string {
 		if strings.EqualFold(name, text) {
 			return name
 		}
-		if d := editDistance(name, text); d < distance && d < len(text)/2 {
+		if d := spelling.Distance(name, text); d < distance && d < len(text)/2 {
 			best, distance = name, d
 		}
 	}
@@ -57,27 +59,6 @@ func abs(n int) int {
 		return -n
 	}
 	return n
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // ownSections are the sections that a unit of a type has beside [Unit] and
