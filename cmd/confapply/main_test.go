@@ -16,7 +16,8 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code,
+			"code":  code,
+			"fleet": (&clusters{byWork: map[string]*scriptCluster{}}).command,
 		},
 	})
 }

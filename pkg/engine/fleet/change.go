@@ -36,7 +36,7 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 	var all sync.WaitGroup
 	for _, s := range inOrder(group) {
 		var before []string
-		for _, name := range slices.Concat(s.Waits, s.Needs) {
+		for _, name := range slices.Concat(s.Waits, s.Needs, triggers(group, s)) {
 			if done[name] != nil { // only those earlier in the order: no circles
 				before = append(before, name)
 			}
@@ -52,7 +52,7 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 			for _, w := range waits {
 				<-w
 			}
-			if bad := c.failed(before); bad != "" {
+			if bad := c.failed(before); bad != "" && s.Action != plan.Delete {
 				c.fail(s.Unit, apply.Failure{Err: apply.Unitf("not begun: %s, which it waits for, failed", bad), Untouched: true})
 				return
 			}
@@ -68,6 +68,25 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 	return c.failures
 }
 
+// triggers are the timers, sockets and paths that are deleted before a unit, so
+// that none starts it meanwhile.
+func triggers(group []*plan.Step, s *plan.Step) []string {
+	if s.Action != plan.Delete || isTrigger(s.Unit) {
+		return nil
+	}
+	var names []string
+	for _, other := range group {
+		if isTrigger(other.Unit) {
+			names = append(names, other.Unit)
+		}
+	}
+	return names
+}
+
+func isTrigger(name string) bool {
+	return slices.Contains([]string{"path", "socket", "timer"}, plan.Kind(name))
+}
+
 // inOrder sorts a group so that each unit comes after those that it waits for or
 // requires: a unit would go down with one that is replaced after it. Circles are
 // broken at the first of the group.
@@ -81,7 +100,8 @@ func inOrder(group []*plan.Step) []*plan.Step {
 		}
 		seen[s] = true
 		for _, other := range group {
-			if slices.Contains(s.Waits, other.Unit) || slices.Contains(s.Needs, other.Unit) {
+			if slices.Contains(s.Waits, other.Unit) || slices.Contains(s.Needs, other.Unit) ||
+				s.Action == plan.Delete && isTrigger(other.Unit) && !isTrigger(s.Unit) {
 				visit(other)
 			}
 		}
