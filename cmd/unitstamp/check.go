@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -71,7 +70,7 @@ type checking struct {
 // reportFile is where a report goes.
 type reportFile struct{ format, path string }
 
-func runCheck(_ context.Context, call *cli.Call) error {
+func runCheck(ctx context.Context, call *cli.Call) error {
 	if call.Bool("init") {
 		return writeConfig(call)
 	}
@@ -80,7 +79,7 @@ func runCheck(_ context.Context, call *cli.Call) error {
 		return err
 	}
 	defer c.batch.Discard()
-	if err := c.read(); err != nil {
+	if err := c.read(ctx); err != nil {
 		return err
 	}
 	return c.finish()
@@ -153,7 +152,7 @@ func otherRules(names []string) (others []string, err error) {
 
 // read reads and checks all files, several at a time; with --fix it mends them
 // before.
-func (c *checking) read() error {
+func (c *checking) read(ctx context.Context) error {
 	settings := make([]lint.Settings, len(c.inputs))
 	for i, in := range c.inputs {
 		var err error
@@ -169,27 +168,10 @@ func (c *checking) read() error {
 		}
 	}
 	c.units = make([]*lint.Unit, len(c.inputs))
-	errs := make([]error, len(c.inputs))
-	next := make(chan int)
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(c.inputs)) {
-		group.Go(func() {
-			for i := range next {
-				c.units[i], errs[i] = c.readOne(c.inputs[i], settings[i])
-			}
-		})
-	}
-	for i := range c.inputs {
-		next <- i
-	}
-	close(next)
-	group.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(ctx, len(c.inputs), func(i int) (err error) {
+		c.units[i], err = c.readOne(c.inputs[i], settings[i])
+		return err
+	})
 }
 
 func (c *checking) readOne(in input, settings lint.Settings) (*lint.Unit, error) {

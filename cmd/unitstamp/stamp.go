@@ -5,11 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/diff"
 	cliflags "github.com/urfave/cli/v2"
@@ -107,7 +105,7 @@ func runStamp(ctx context.Context, call *cli.Call) error {
 	}
 	s.summary = stamp.NewSummary(s.request.Target)
 	s.results = make([]result, len(s.inputs))
-	if err := s.each(ctx, s.stampOne); err != nil {
+	if err := each(ctx, len(s.inputs), s.stampOne); err != nil {
 		return err
 	}
 	return s.finish()
@@ -178,7 +176,7 @@ func (s *stamping) choose(ctx context.Context) (err error) {
 	}
 	surveys := make([]stamp.Survey, len(s.inputs))
 	refused := make([]*finding, len(s.inputs))
-	err = s.each(ctx, func(i int) error {
+	err = each(ctx, len(s.inputs), func(i int) error {
 		f, err := s.read(i)
 		if err != nil {
 			return err
@@ -237,34 +235,6 @@ func (s *stamping) refuse(refused []*finding) error {
 		}
 	}
 	return cli.Exit(cli.Usage)
-}
-
-// each calls work for every input, several at a time.
-func (s *stamping) each(ctx context.Context, work func(i int) error) error {
-	errs := make([]error, len(s.inputs))
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(s.inputs)) {
-		group.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(errs) {
-					return
-				}
-				errs[i] = work(i)
-			}
-		})
-	}
-	group.Wait()
-	if ctx.Err() != nil {
-		return cli.Errorf(cli.World, "stopped: nothing is written")
-	}
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // read reads an input; standard input can be read once only.
