@@ -1,0 +1,181 @@
+//go:build lab
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/unitstamp/unitstamp/internal/gittest"
+)
+
+const mainFile = "main.go"
+
+func TestFromACommitToTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.repository("mysysconfig", "sysconfig", func(path, content string) (string, bool) {
+		// its services come by their own pipelines
+		return content, path != "units/myservice.service" && path != "units/orders.service"
+	})
+	w.repository("myservice", "service", func(_, content string) (string, bool) { return content, true })
+	w.repository("orders", "service", func(path, content string) (string, bool) {
+		content = strings.ReplaceAll(strings.ReplaceAll(content, "myservice", "orders"), "8080:8080", "8081:8080")
+		return content, true
+	})
+	// The other service's unit is orders.service, its program orders.
+	rename(t, w.bares["orders"], "myservice.service", "orders.service")
+	w.host()
+
+	number := 100
+	deploy := func(branch string) {
+		t.Helper()
+		number++
+		if out, err := w.pipeline("mysysconfig", branch, number); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	release := func(service, branch string, build int) {
+		t.Helper()
+		out, err := w.pipeline(service, branch, build)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		t.Logf("%s #%d on %s:\n%s", service, build, branch, out)
+	}
+
+	t.Log("— a commit becomes a running container")
+	release("myservice", "develop", 58)
+	unit := gittest.Git(t, w.bares["mysysconfig"], "show", "develop:units/myservice.service")
+	if strings.Count(unit, registry+"/myrepo/myservice:58-develop") != 2 {
+		t.Errorf("the unit is\n%s", unit)
+	}
+	deploy("develop")
+	w.n.Must("systemctl", "enable", "--now", "sysconfig-apply.timer")
+	w.answers(8080, "myservice 58-develop")
+	if tags := w.n.Must("curl", "-s", "-u", "ci:"+password, "http://"+registry+"/v2/myrepo/myservice/tags/list"); !strings.Contains(tags, `"58-develop"`) || !strings.Contains(tags, `"develop"`) {
+		t.Errorf("the registry has the tags %s", tags)
+	}
+
+	t.Log("— two services at the same time")
+	var both sync.WaitGroup
+	errors := make([]error, 2)
+	for i, job := range []struct {
+		service string
+		build   int
+	}{{"myservice", 59}, {"orders", 41}} {
+		both.Add(1)
+		go func() {
+			defer both.Done()
+			_, errors[i] = w.pipeline(job.service, "develop", job.build)
+		}()
+	}
+	both.Wait()
+	for _, err := range errors {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	deploy("develop")
+	w.answers(8080, "myservice 59-develop")
+	w.answers(8081, "orders 41-develop")
+
+	t.Log("— a broken build goes back")
+	good := gittest.Git(t, w.bares["myservice"], "show", "develop:"+mainFile) + "\n"
+	broken := strings.Replace(good, "	address := os.Getenv(\"LISTEN\")\n", "	address := os.Getenv(\"LISTEN\")\n	log.Fatal(\"no database\")\n", 1)
+	gittest.Commit(t, w.bares["myservice"], "develop", "Break it", map[string]string{mainFile: broken})
+	orders := w.show("orders.service", "InvocationID")
+	release("myservice", "develop", 60)
+	deploy("develop")
+	w.eventually("the roll-back", 2*time.Minute, func() bool {
+		return strings.Contains(w.n.Journal("sysconfig-apply.service"), "back at 59-develop")
+	})
+	w.answers(8080, "myservice 59-develop")
+	if w.show("orders.service", "InvocationID") != orders {
+		t.Error("orders was restarted, which nothing asked for")
+	}
+	t.Log(lines(w.n.Journal("sysconfig-apply.service"), "back at 59-develop", 1))
+
+	t.Log("— mended, and the other service deleted")
+	gittest.Commit(t, w.bares["myservice"], "develop", "Mend it", map[string]string{mainFile: good})
+	release("myservice", "develop", 61)
+	w.n.Must("env", "CONFPUSH_TOKEN="+token, "confpush", "--repo", w.urls["mysysconfig"], "--branch", "develop", "--dir", "units", "--remove", "orders.service")
+	deploy("develop")
+	w.answers(8080, "myservice 61-develop")
+	w.eventually("orders is gone", 2*time.Minute, func() bool {
+		_, _, code := w.n.Run(t.Context(), "test", "-e", "/etc/systemd/system/orders.service")
+		return code != 0 && w.show("orders.service", "ActiveState") == "inactive"
+	})
+	if containers := w.n.Must("docker", "ps", "--format", "{{.Names}}"); strings.Contains(containers, "orders") {
+		t.Errorf("containers run on: %s", containers)
+	}
+
+	t.Log("— one build of another branch, by hand")
+	gittest.Git(t, w.bares["myservice"], "branch", "feature/login", "develop")
+	release("myservice", "feature/login", 70)
+	deploy("feature/login")
+	w.n.Must("systemctl", "stop", "sysconfig-apply.timer")
+	w.eventually("the last run's end", 2*time.Minute, func() bool { return w.show("sysconfig-apply.service", "ActiveState") != "activating" })
+	image := fmt.Sprintf("%s/myrepo/mysysconfig:%d-feature-login", registry, number)
+	t.Log(w.n.Must("docker", "run", "--rm", "--network", "none", "--cap-drop", "ALL", "-v", "/etc/systemd/system:/etc/systemd/system",
+		"-v", "/run/dbus/system_bus_socket:/run/dbus/system_bus_socket", image, "apply", "--engine", "systemd", "--only", "myservice.service"))
+	w.answers(8080, "myservice 70-feature-login")
+
+	t.Log("— and back to the branch")
+	w.n.Must("systemctl", "start", "sysconfig-apply.timer")
+	w.answers(8080, "myservice 61-develop")
+	for _, bare := range w.bares {
+		gittest.Fsck(t, bare)
+	}
+	t.Log(gittest.Git(t, w.bares["mysysconfig"], "log", "--format=%s", "develop"))
+}
+
+// host installs the machine's own timer and service from the example. The timer
+// ticks faster here.
+func (w *world) host() {
+	w.t.Helper()
+	for _, name := range []string{"sysconfig-apply.service", "sysconfig-apply.timer"} {
+		w.n.Write("/etc/systemd/system/"+name, local(read(w.t, filepath.Join(root, "examples", "sysconfig", "host", name))), 0o644)
+	}
+	w.n.Write("/etc/systemd/system/sysconfig-apply.timer.d/fast.conf", "[Timer]\nOnActiveSec=\nOnActiveSec=0\nOnUnitInactiveSec=2s\nRandomizedDelaySec=0\n", 0o644)
+	w.n.Must("systemctl", "daemon-reload")
+}
+
+// answers waits until the service behind a port says so.
+func (w *world) answers(port int, want string) {
+	w.t.Helper()
+	got := ""
+	defer func() {
+		if w.t.Failed() {
+			w.t.Logf("port %d answers %q\n%s", port, got, w.n.Journal("sysconfig-apply.service"))
+		}
+	}()
+	w.eventually(want, 2*time.Minute, func() bool {
+		got, _, _ = w.n.Run(w.t.Context(), "curl", "-s", "--max-time", "2", fmt.Sprintf("http://127.0.0.1:%d/", port))
+		return strings.TrimSpace(got) == want
+	})
+}
+
+func (w *world) show(unit, property string) string {
+	w.t.Helper()
+	return strings.TrimSpace(w.n.Must("systemctl", "show", "--value", "--property", property, unit))
+}
+
+func rename(t *testing.T, bare, from, to string) {
+	t.Helper()
+	gittest.Commit(t, bare, "develop", "Name the unit", map[string]string{to: gittest.Git(t, bare, "show", "develop:"+from) + "\n"}, from)
+}
+
+// lines are the first few that hold a text.
+func lines(text, part string, limit int) string {
+	var found []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, part) && len(found) < limit {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found, "")
+}
