@@ -99,6 +99,8 @@ func applyFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "timeout", Usage: "how `LONG` one unit may take to come up or down", EnvVars: env("TIMEOUT"), Value: 10 * time.Minute},
 		&cli.IntFlag{Name: "batch", Usage: "change `N` units at once that do not wait for each other", EnvVars: env("BATCH"), Value: 1},
 		&cli.BoolFlag{Name: "keep-going", Usage: "go on after a unit did not come up", EnvVars: env("KEEP_GOING")},
+		&cli.BoolFlag{Name: "pull", Usage: "pull new images before anything is stopped, by the client that runs them", EnvVars: env("PULL")},
+		&cli.StringFlag{Name: "pull-command", Usage: "pull new images by `COMMAND`, with the image behind it", EnvVars: env("PULL_COMMAND")},
 		&cli.BoolFlag{Name: "wait", Usage: "wait for another run on the same target to end", EnvVars: env("WAIT")},
 		&cli.StringFlag{Name: "metrics-file", Usage: "leave how it went in `FILE`, for Prometheus's node_exporter", EnvVars: env("METRICS_FILE")},
 	}
@@ -160,6 +162,10 @@ func parse(call *door.Call) (settings, error) {
 	}
 	s.opts.Select = sel
 	s.limits = apply.Limits{Stable: call.Duration("stable"), Timeout: call.Duration("timeout")}
+	if s.kind == "fleet" && (call.Bool("pull") || call.String("pull-command") != "") {
+		return s, door.Errorf(door.Usage, "--pull pulls on this machine, and the units of a cluster run on others").
+			WithHint("an ExecStartPre= of the unit pulls where it runs")
+	}
 	if call.IsSet("batch") && call.Int("batch") < 1 {
 		return s, door.Errorf(door.Usage, "--batch must be at least 1")
 	}

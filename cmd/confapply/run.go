@@ -165,8 +165,9 @@ func carryOut(ctx context.Context, call *door.Call, s *session, p *plan.Plan, r 
 	}
 	r.results = apply.Run(ctx, apply.Params{
 		Engine: s.engine, Plan: p, Limits: s.limits, Batch: call.Int("batch"), KeepGoing: call.Bool("keep-going"), Now: time.Now,
-		Begin: func(step *plan.Step) { call.Note("%s %s …", step.Action, builds(step)) },
-		End:   func(r apply.Result) { call.Note("%s", ended(r)) },
+		Prepare: prepare(call, s),
+		Begin:   func(step *plan.Step) { call.Note("%s %s …", step.Action, builds(step)) },
+		End:     func(r apply.Result) { call.Note("%s", ended(r)) },
 	})
 	outcome := judge(ctx, r.results)
 	if json {

@@ -102,7 +102,11 @@ type Params struct {
 	Batch int
 	// KeepGoing goes on with the next group after a failure.
 	KeepGoing bool
-	Now       func() time.Time
+	// Prepare, if not nil, does for each step that acts what can be done while
+	// everything still runs. It is called for all of them before anything is
+	// changed; a step that it fails for is not begun.
+	Prepare func(context.Context, *plan.Step) error
+	Now     func() time.Time
 	// Begin and End are called, if not nil, before and after each step that
 	// acts; one at a time.
 	Begin func(*plan.Step)
@@ -114,8 +118,9 @@ type Params struct {
 // skipped.
 func Run(ctx context.Context, p Params) []Result {
 	r := &runner{Params: p, results: map[*plan.Step]Result{}}
-	stopped := false
-	for _, group := range batches(p.Plan.Groups(), p.Batch) {
+	groups, good := r.prepare(ctx, p.Plan.Groups())
+	stopped := !good && !p.KeepGoing
+	for _, group := range batches(groups, p.Batch) {
 		if stopped || ctx.Err() != nil {
 			for _, s := range group {
 				r.results[s] = Result{Step: s, Outcome: Skipped, Reason: "not begun: an earlier step failed"}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	door "github.com/unitstamp/unitstamp/internal/cli"
+	"github.com/unitstamp/unitstamp/internal/imagepull"
+	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/plan"
+)
+
+// puller fetches the new images of units before anything is stopped.
+type puller struct {
+	call    *door.Call
+	wanted  map[string]plan.Unit
+	limits  apply.Limits
+	command []string // as asked for; none is each image's own client
+	clients map[string][]string
+	pulled  map[plan.Image]error
+}
+
+// prepare is what apply.Params wants, nil if nothing is to be pulled.
+func prepare(call *door.Call, s *session) func(context.Context, *plan.Step) error {
+	command := strings.Fields(call.String("pull-command"))
+	if !call.Bool("pull") && len(command) == 0 {
+		return nil
+	}
+	p := &puller{
+		call: call, limits: s.limits, command: command,
+		wanted: map[string]plan.Unit{}, clients: map[string][]string{}, pulled: map[plan.Image]error{},
+	}
+	for _, u := range s.wanted {
+		p.wanted[u.Name] = u
+	}
+	return p.step
+}
+
+func (p *puller) step(ctx context.Context, step *plan.Step) error {
+	for _, image := range plan.NewImages(step, p.wanted[step.Unit]) {
+		if err := p.pull(ctx, image); err != nil {
+			return apply.Unitf("%s could not be pulled: %s", image.Reference, door.MaskSecrets(err.Error()))
+		}
+	}
+	return nil
+}
+
+// pull fetches an image once, whatever comes of it.
+func (p *puller) pull(ctx context.Context, image plan.Image) error {
+	if err, done := p.pulled[image]; done {
+		return err
+	}
+	command, err := p.client(image.Client)
+	if err != nil || command == nil {
+		return err
+	}
+	p.call.Note("pull %s …", image.Reference)
+	began := time.Now()
+	if p.limits.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.limits.Timeout, errors.New("not done within "+p.limits.Timeout.String()))
+		defer cancel()
+	}
+	err = imagepull.Pull(ctx, command, image.Reference)
+	how := "done"
+	if err != nil {
+		how = "failed"
+	}
+	p.call.Note("pull %s: %s (%s)", image.Reference, how, seconds(time.Since(began)))
+	p.pulled[image] = err
+	return err
+}
+
+// client is the command by which a client pulls; one that is not at hand is
+// said once, and has none.
+func (p *puller) client(name string) ([]string, error) {
+	if len(p.command) > 0 {
+		return p.command, nil
+	}
+	command, known := p.clients[name]
+	if !known {
+		var err error
+		command, err = imagepull.Command(name)
+		if errors.Is(err, imagepull.ErrNoClient) {
+			p.call.Note("%s is not at hand: its images are not pulled beforehand", name)
+		} else if err != nil {
+			return nil, err
+		}
+		p.clients[name] = command
+	}
+	return command, nil
+}

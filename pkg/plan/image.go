@@ -1,0 +1,52 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/unitfile"
+	"github.com/unitstamp/unitstamp/pkg/unitimage"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
+)
+
+// An Image is what a unit runs, as its client gets it.
+type Image struct {
+	// Client is the program that runs it: docker, podman, nerdctl.
+	Client string
+	// Reference is the image in full, as it stands or as the unit's own variables
+	// and its name make it.
+	Reference string
+}
+
+// NewImages lists the images that a unit will run when the step is carried out and
+// did not run before, in the order in which they stand. Images that the unit alone
+// does not tell are not among them.
+func NewImages(s *Step, want Unit) []Image {
+	if !s.Acts() || s.Action == Delete || len(s.Changes) == 0 {
+		return nil
+	}
+	before := images(s.Unit, s.Base)
+	return slices.DeleteFunc(images(s.Unit, want.Files), func(i Image) bool { return slices.Contains(before, i) })
+}
+
+func images(name string, files Files) []Image {
+	var list []Image
+	for _, p := range reading(name, files) {
+		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
+		if err != nil {
+			continue
+		}
+		for _, ref := range unitimage.Find(doc, unitname.FromPath(p)).References {
+			client, _, _ := strings.Cut(ref.Command, " ")
+			if client == "quadlet" {
+				client = "podman"
+			}
+			i := Image{client, ref.Resolved}
+			if i.Reference != "" && !ref.AllTags && !slices.Contains(list, i) {
+				list = append(list, i)
+			}
+		}
+	}
+	return list
+}
