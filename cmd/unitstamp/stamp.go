@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/maphash"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,6 +75,8 @@ type stamping struct {
 	results []result // in the order of inputs
 	stdin   *source.File
 
+	seed maphash.Seed
+
 	mu      sync.Mutex // guards summary
 	summary *stamp.Summary
 }
@@ -86,6 +90,9 @@ type result struct {
 	findings []finding
 	output   []byte // kept for standard output only
 	diff     string
+
+	toWrite []source.Edit // for -w
+	read    uint64        // hash of the file's bytes as they were read
 }
 
 // finding is a finding with the file it is about, for its snippet.
@@ -95,11 +102,11 @@ type finding struct {
 }
 
 func runStamp(ctx context.Context, call *cli.Call) error {
-	s := &stamping{call: call}
+	s := &stamping{call: call, seed: maphash.MakeSeed()}
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	defer s.batch.Discard()
+	defer s.batch.Discard() // of what was prepared only; write takes back the rest
 	if err := s.choose(ctx); err != nil {
 		return err
 	}
@@ -108,7 +115,7 @@ func runStamp(ctx context.Context, call *cli.Call) error {
 	if err := each(ctx, len(s.inputs), s.stampOne); err != nil {
 		return err
 	}
-	return s.finish()
+	return s.finish(ctx)
 }
 
 // prepare checks the flags and lists the files.
@@ -282,10 +289,8 @@ func (s *stamping) stampOne(i int) error {
 		r.diff = unifiedDiff(f.Name, f.Bytes, output)
 	}
 	switch {
-	case s.call.Bool("write"):
-		if len(o.Edits) > 0 {
-			err = s.batch.Replace(in.path, output, undo(o))
-		}
+	case s.call.Bool("write"): // once all files are known to be good
+		r.toWrite, r.read = o.Edits, maphash.Bytes(s.seed, f.Bytes)
 	case s.call.String("output") != "":
 		err = s.writeTo(s.call.String("output"), f.Name, output)
 	case s.printsUnits():
@@ -297,10 +302,46 @@ func (s *stamping) stampOne(i int) error {
 	return nil
 }
 
-// undo takes the edits of an outcome back.
-func undo(o *stamp.Outcome) atomicfile.Undo {
-	inverse := source.Invert(o.Source.Bytes, o.Edits)
-	return func(now []byte) ([]byte, error) { return source.Apply(now, inverse) }
+// flushEvery is after how many files the new ones are put in place.
+const flushEvery = 512
+
+// write writes the stamped files in place. The old bytes are not kept: the edits
+// can be taken back.
+func (s *stamping) write(ctx context.Context) error {
+	var changed []int
+	for i := range s.results {
+		if len(s.results[i].toWrite) > 0 {
+			changed = append(changed, i)
+		}
+	}
+	for part := range slices.Chunk(changed, flushEvery) {
+		err := each(ctx, len(part), func(k int) error { return s.writeOne(part[k]) })
+		if err == nil && len(part) == flushEvery {
+			err = s.batch.Flush()
+		}
+		if err != nil {
+			return errors.Join(err, s.batch.Discard())
+		}
+	}
+	return s.batch.Commit()
+}
+
+func (s *stamping) writeOne(i int) error {
+	path, r := s.inputs[i].path, &s.results[i]
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if maphash.Bytes(s.seed, before) != r.read {
+		return fmt.Errorf("%s was changed by somebody else meanwhile", path)
+	}
+	after, err := source.Apply(before, r.toWrite)
+	if err != nil {
+		return err
+	}
+	inverse := source.Invert(before, r.toWrite)
+	r.toWrite = nil
+	return s.batch.Replace(path, after, func(now []byte) ([]byte, error) { return source.Apply(now, inverse) })
 }
 
 // printsUnits reports whether the stamped units themselves are the output.
@@ -338,7 +379,7 @@ func unifiedDiff(name string, before, after []byte) string {
 }
 
 // finish writes, if nothing stands against it, and prints.
-func (s *stamping) finish() error {
+func (s *stamping) finish(ctx context.Context) error {
 	verdict, missing := s.summary.Verdict()
 	var findings []finding
 	changed, references := 0, 0
@@ -364,8 +405,8 @@ func (s *stamping) finish() error {
 	case s.call.Bool("check") && changed > 0:
 		code = cli.No
 	}
-	if verdict == stamp.Ready && s.batch.Len() > 0 {
-		if err := s.batch.Commit(); err != nil {
+	if verdict == stamp.Ready {
+		if err := s.write(ctx); err != nil {
 			return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("the files are as they were")
 		}
 	}

@@ -13,10 +13,13 @@ import (
 )
 
 // A Batch is a set of files to be replaced together. It may be filled from several
-// goroutines. Every Batch ends with Commit or Discard.
+// goroutines. Every Batch ends with Commit or Discard. A large one is better put
+// in place by and by with Flush: a folder with thousands of new files beside the
+// old ones is slow.
 type Batch struct {
-	mu    sync.Mutex
-	files []pending
+	mu      sync.Mutex
+	files   []pending
+	flushed int // so many of files are in place
 }
 
 // pending is a file whose new bytes lie beside it.
@@ -114,36 +117,51 @@ func createBeside(target string, mode os.FileMode) (*os.File, error) {
 	}
 }
 
-// Discard removes what was prepared and is not in place. After Commit it does
-// nothing.
-func (b *Batch) Discard() {
-	for _, p := range b.files {
-		if !p.inPlace || !p.created && p.undo == nil {
+// Discard takes the batch back: what was put in place by Flush, and what was only
+// prepared. After Commit it does nothing.
+func (b *Batch) Discard() error {
+	var all error
+	for i := range b.files {
+		p := &b.files[i]
+		if p.inPlace {
+			all = errors.Join(all, p.putBack())
+		} else {
 			os.Remove(p.temporary) // what is left over is a hidden file, at worst
 		}
 	}
-	b.files = nil
+	b.files, b.flushed = nil, 0
+	return all
 }
 
-// Commit puts all files in place. If one cannot be, those before it are put back
-// and the error tells why.
-func (b *Batch) Commit() error {
-	if err := b.sync(); err != nil {
-		b.Discard()
-		return err
-	}
-	for i := range b.files {
-		if err := b.files[i].putInPlace(); err != nil {
-			err = fmt.Errorf("cannot replace %s: %w", b.files[i].target, err)
-			for k := range b.files[:i] {
-				err = errors.Join(err, b.files[k].putBack())
-			}
-			b.Discard()
-			return err
+// Flush puts what was prepared in place. If one file cannot be, the whole batch is
+// taken back and the error tells why.
+func (b *Batch) Flush() error {
+	fresh := b.files[b.flushed:]
+	err := syncNew(fresh)
+	for i := 0; i < len(fresh) && err == nil; i++ {
+		if err = fresh[i].putInPlace(); err != nil {
+			err = fmt.Errorf("cannot replace %s: %w", fresh[i].target, err)
 		}
 	}
-	err := syncFolders(b.folders())
-	b.Discard() // the old bytes
+	if err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	b.flushed = len(b.files)
+	return nil
+}
+
+// Commit puts all files in place for good.
+func (b *Batch) Commit() error {
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	err := syncFolders(folders(b.files))
+	for _, p := range b.files {
+		if !p.created && p.undo == nil {
+			os.Remove(p.temporary) // the old file
+		}
+	}
+	b.files, b.flushed = nil, 0
 	return err
 }
 
@@ -164,8 +182,10 @@ func (p *pending) putBack() error {
 	case p.created:
 		return os.Remove(p.target)
 	case p.undo == nil:
-		p.inPlace = false
-		return exchange(p.temporary, p.target)
+		if err := exchange(p.temporary, p.target); err != nil {
+			return err
+		}
+		return os.Remove(p.temporary)
 	}
 	now, err := os.ReadFile(p.target)
 	if err != nil {
@@ -182,11 +202,11 @@ func (p *pending) putBack() error {
 	return back.Commit()
 }
 
-// folders are the folders of the batch, each once.
-func (b *Batch) folders() []string {
+// folders are the folders of files, each once.
+func folders(files []pending) []string {
 	var list []string
 	seen := map[string]bool{}
-	for _, p := range b.files {
+	for _, p := range files {
 		if dir := filepath.Dir(p.target); !seen[dir] {
 			seen[dir] = true
 			list = append(list, dir)
@@ -198,13 +218,14 @@ func (b *Batch) folders() []string {
 // syncEach is the number of files up to which each is synced by itself.
 const syncEach = 8
 
-// sync brings the new bytes to the disk before any name points to them. Many files
-// are synced with their file system as a whole, which costs about as much as one.
-func (b *Batch) sync() error {
-	if len(b.files) > syncEach && canSyncWhole {
-		return syncWhole(b.folders())
+// syncNew brings the new bytes to the disk before any name points to them. Many
+// files are synced with their file system as a whole, which costs about as much as
+// one.
+func syncNew(files []pending) error {
+	if len(files) > syncEach && canSyncWhole {
+		return syncWhole(folders(files))
 	}
-	for _, p := range b.files {
+	for _, p := range files {
 		if err := syncFile(p.temporary); err != nil {
 			return err
 		}

@@ -96,7 +96,9 @@ func TestDiscard(t *testing.T) {
 	if err := b.Replace(filepath.Join(dir, "a"), []byte("new"), nil); err != nil {
 		t.Fatal(err)
 	}
-	b.Discard()
+	if err := b.Discard(); err != nil {
+		t.Fatal(err)
+	}
 	check(t, filepath.Join(dir, "a"), "old", 0o644)
 	if got := names(t, dir); got != "[a]" {
 		t.Errorf("left behind: %s", got)
@@ -152,6 +154,41 @@ func TestUndo(t *testing.T) {
 	check(t, filepath.Join(dir, "b"), "old", 0o640)
 	if got := names(t, dir); got != "[a b c]" {
 		t.Errorf("left behind: %s", got)
+	}
+}
+
+// TestFlush puts a batch in place by and by, and takes it back or not.
+func TestFlush(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		dir := t.TempDir()
+		undo := func([]byte) ([]byte, error) { return []byte("old"), nil }
+		var b Batch
+		for _, name := range []string{"a", "b", "c"} {
+			write(t, filepath.Join(dir, name), "old", 0o644)
+			if err := b.Replace(filepath.Join(dir, name), []byte("new"), map[string]Undo{"a": undo, "b": nil, "c": undo}[name]); err != nil {
+				t.Fatal(err)
+			}
+			if name == "c" {
+				break // prepared only
+			}
+			if err := b.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			check(t, filepath.Join(dir, name), "new", 0o644)
+		}
+		want, end := "old", b.Discard
+		if keep {
+			want, end = "new", b.Commit
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			check(t, filepath.Join(dir, name), want, 0o644)
+		}
+		if got := names(t, dir); got != "[a b c]" {
+			t.Errorf("left behind: %s", got)
+		}
 	}
 }
 
