@@ -81,6 +81,7 @@ var rooms = map[string]room{
 	"internal/docpage":                   {testing_, nil},
 	"internal/fleettest":                 {testing_, nil},
 	"internal/gittest":                   {testing_, nil},
+	"internal/release":                   {testing_, nil},
 	"internal/oracle/sandbox":            {testing_, nil},
 	"internal/oracle/systemdwords":       {testing_, nil},
 	"internal/oracle/dockeroperand":      {testing_, []string{"internal/oracle/sandbox"}},

@@ -1,0 +1,221 @@
+// Package release holds .goreleaser.yaml to what the rest of the project says of a
+// release: the programs, the archive's name, the pages and completions in packages.
+package release
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+var root = filepath.Join("..", "..")
+
+// config is what is looked at; goreleaser itself knows the rest.
+type config struct {
+	Version  int
+	Project  string `yaml:"project_name"`
+	Before   struct{ Hooks []string }
+	Builds   []build
+	Archives []struct {
+		Name    string `yaml:"name_template"`
+		Formats []string
+		Files   []struct{ Src string }
+	}
+	Packages []pkg `yaml:"nfpms"`
+	Dockers  []struct {
+		Dockerfile string
+		Images     []string `yaml:"image_templates"`
+	}
+	Checksum struct {
+		Name      string `yaml:"name_template"`
+		Algorithm string
+	}
+}
+
+type build struct {
+	ID, Main, Binary    string
+	Env, Flags, Ldflags []string
+	Goos, Goarch        []string
+	Timestamp           string `yaml:"mod_timestamp"`
+}
+
+type pkg struct {
+	Name     string `yaml:"package_name"`
+	IDs      []string
+	License  string
+	Formats  []string
+	Mtime    string
+	Contents []struct{ Src, Dst string }
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func load(t *testing.T) config {
+	t.Helper()
+	var c config
+	if err := yaml.Unmarshal([]byte(read(t, ".goreleaser.yaml")), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func programs(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, "cmd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestBuilds(t *testing.T) {
+	c := load(t)
+	cli := read(t, "internal/cli/version.go")
+	variable := regexp.MustCompile(`^-X github\.com/unitstamp/unitstamp/internal/cli\.(\w+)=`)
+	var built []string
+	for _, b := range c.Builds {
+		built = append(built, b.ID)
+		if b.Main != "./cmd/"+b.ID || b.Binary != b.ID {
+			t.Errorf("%s builds %s into %s", b.ID, b.Main, b.Binary)
+		}
+		if !slices.Contains(b.Env, "CGO_ENABLED=0") || !slices.Contains(b.Flags, "-trimpath") || b.Timestamp != "{{ .CommitTimestamp }}" {
+			t.Errorf("%s: not static, or not the same each time", b.ID)
+		}
+		if !slices.Contains(b.Goos, "linux") || !slices.Contains(b.Goarch, "amd64") || !slices.Contains(b.Goarch, "arm64") {
+			t.Errorf("%s: %v %v", b.ID, b.Goos, b.Goarch)
+		}
+		set := 0
+		for _, flag := range b.Ldflags {
+			if strings.Contains(flag, ".Date ") || strings.HasSuffix(flag, "{{ .Date }}") {
+				t.Errorf("%s: %s is another each time", b.ID, flag)
+			}
+			if m := variable.FindStringSubmatch(flag); m != nil {
+				set++
+				if !regexp.MustCompile(`(?m)^\t` + m[1] + `\s+string$`).MatchString(cli) {
+					t.Errorf("%s: internal/cli has no variable %q", b.ID, m[1])
+				}
+			}
+		}
+		if set != 3 {
+			t.Errorf("%s: version, commit and date are not all set: %q", b.ID, b.Ldflags)
+		}
+	}
+	slices.Sort(built)
+	if want := programs(t); !slices.Equal(built, want) {
+		t.Errorf("built are %q, want %q", built, want)
+	}
+}
+
+// TestNames compares with what downloads a release.
+func TestNames(t *testing.T) {
+	c := load(t)
+	if len(c.Archives) != 1 || c.Archives[0].Name != "unitstamp_{{ .Version }}_{{ .Os }}_{{ .Arch }}" || !slices.Equal(c.Archives[0].Formats, []string{"tar.gz"}) {
+		t.Fatalf("the archives are %+v", c.Archives)
+	}
+	if c.Checksum.Name != "checksums.txt" || c.Checksum.Algorithm != "sha256" {
+		t.Errorf("the checksums are %+v", c.Checksum)
+	}
+	for path, want := range map[string]string{
+		".circleci/orb/src/scripts/install.sh": "unitstamp_${PARAM_VERSION}_linux_$arch.tar.gz",
+		"examples/github-actions/deploy.yml":   "unitstamp_${VERSION}_linux_amd64.tar.gz",
+		"examples/gitlab-ci/.gitlab-ci.yml":    "unitstamp_${VERSION}_linux_amd64.tar.gz",
+	} {
+		if content := read(t, path); !strings.Contains(content, want) || !strings.Contains(content, "checksums.txt") {
+			t.Errorf("%s downloads something else", path)
+		}
+	}
+	image, _, _ := strings.Cut(c.Dockers[0].Images[0], ":")
+	if content := read(t, "examples/sysconfig/Dockerfile"); !strings.Contains(content, "ARG CONFAPPLY="+image+":") {
+		t.Errorf("the system configuration is not made from %s", image)
+	}
+	if content := read(t, c.Dockers[0].Dockerfile); !strings.Contains(content, "FROM scratch") {
+		t.Errorf("%s has more than the program", c.Dockers[0].Dockerfile)
+	}
+}
+
+// TestPackages makes the pages and completions, and looks for each in the packages.
+func TestPackages(t *testing.T) {
+	c := load(t)
+	if !slices.Equal(c.Before.Hooks, []string{".release/extras"}) {
+		t.Fatalf("before a release runs %q", c.Before.Hooks)
+	}
+	out := t.TempDir()
+	command := exec.Command("sh", filepath.Join(root, ".release", "extras"), out)
+	if words, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, words)
+	}
+	var packaged []string
+	for _, p := range c.Packages {
+		packaged = append(packaged, p.Name)
+		if !slices.Equal(p.IDs, []string{p.Name}) || !slices.Equal(p.Formats, []string{"deb", "rpm", "apk"}) || p.License != "Apache-2.0" || p.Mtime == "" {
+			t.Errorf("%+v", p)
+		}
+		to := map[string]string{}
+		for _, content := range p.Contents {
+			to[content.Dst] = content.Src
+		}
+		for dst, want := range map[string]string{
+			"/usr/share/man/man1/%s.1.gz":                  ".TH %s 1",
+			"/usr/share/bash-completion/completions/%s":    "%s",
+			"/usr/share/zsh/vendor-completions/_%s":        "%s",
+			"/usr/share/fish/vendor_completions.d/%s.fish": "%s",
+			"/usr/share/doc/%s/copyright":                  "",
+		} {
+			dst = fmt.Sprintf(dst, p.Name)
+			src, inOut := strings.CutPrefix(to[dst], ".release/out/")
+			path := filepath.Join(root, to[dst])
+			if inOut {
+				path = filepath.Join(out, src)
+			}
+			data, err := os.ReadFile(path)
+			if err != nil || len(data) == 0 {
+				t.Errorf("%s: nothing for %s: %v", p.Name, dst, err)
+				continue
+			}
+			if strings.HasSuffix(dst, ".gz") {
+				data = gunzip(t, data)
+			}
+			if want != "" && !strings.Contains(string(data), fmt.Sprintf(want, p.Name)) {
+				t.Errorf("%s is not of %s", dst, p.Name)
+			}
+		}
+	}
+	slices.Sort(packaged)
+	if want := programs(t); !slices.Equal(packaged, want) {
+		t.Errorf("packaged are %q, want %q", packaged, want)
+	}
+}
+
+func gunzip(t *testing.T, data []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
