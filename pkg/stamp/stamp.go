@@ -178,8 +178,13 @@ func (s *stamper) finding(span source.Span, severity diag.Severity, rule, messag
 	s.out.Findings = append(s.out.Findings, diag.At(s.unit.Source, span, severity, rule, message, hint))
 }
 
-// doubt is an error if it may be about a wanted repository, else a warning.
+// doubt is an error if it may be about a wanted repository, else a warning. What
+// never has a tag to stamp, rkt and podman's --rootfs, only warns.
 func (s *stamper) doubt(d unitimage.Doubt) {
+	if d.Rule == unitimage.RuleRkt || d.Rule == unitimage.RuleRootfs {
+		s.finding(d.Span, diag.Warning, d.Rule, d.Message, d.Hint)
+		return
+	}
 	for _, repository := range s.request.Target.repositories() {
 		if d.Mentions(repository) {
 			s.match(repository)

@@ -83,6 +83,7 @@ func TestStamp(t *testing.T) {
 		{"a doubt about this one", "ExecStart=/usr/bin/docker run -rm a", "a", "", "error legacy-option"},
 		{"behind a program that is not followed", "ExecStartPre=/usr/bin/ssh host docker run b\nExecStart=/usr/bin/docker run a", "", "ExecStartPre=/usr/bin/ssh host docker run b\nExecStart=/usr/bin/docker run a:58-develop", ""},
 		{"behind a program that is not followed, this one", "ExecStartPre=/usr/bin/ssh host docker run a\nExecStart=/usr/bin/docker run a", "a", "", "error unread-command"},
+		{"rkt beside it", "ExecStartPre=/usr/bin/rkt run a\nExecStart=/usr/bin/docker run a", "a", "ExecStartPre=/usr/bin/rkt run a\nExecStart=/usr/bin/docker run a:58-develop", "warning rkt"},
 		{"all findings", "ExecStartPre=/usr/bin/docker run —rm a\nExecStart=/usr/bin/docker run a:${T}\nExecStop=/usr/bin/docker pull -a a", "a", "", "error typographic-dash, error unset-tag, error pull-all-tags"},
 		{"not there", "ExecStart=/usr/bin/docker run a", "b", "", "error image-not-found"},
 		{"a comment that go-systemd takes for a setting", "ExecStart=/usr/bin/docker run \\\n# c\n a -e b=c", "a", "ExecStart=/usr/bin/docker run \\\n# c\n a:58-develop -e b=c", ""},

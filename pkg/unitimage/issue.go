@@ -9,6 +9,12 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/containerrun"
 )
 
+// The rules of doubts about commands that have no image to stamp.
+const (
+	RuleRkt    = "rkt"
+	RuleRootfs = "rootfs"
+)
+
 // describeIssue says in words what is the matter with a command line.
 func describeIssue(issue *containerrun.Issue, word string) (rule, message, hint string) {
 	option := strconv.Quote(issue.Text)
@@ -30,9 +36,9 @@ func describeIssue(issue *containerrun.Issue, word string) (rule, message, hint 
 		}
 		return "typographic-dash", fmt.Sprintf("%q begins with the dash U+%04X, which no program reads as an option", word, r), "write " + meant
 	case containerrun.Rootfs:
-		return "rootfs", "podman " + option + " runs a folder, there is no image", ""
+		return RuleRootfs, "podman " + option + " runs a folder, there is no image", ""
 	case containerrun.Rkt:
-		return "rkt", "the images of rkt are not read", "move the unit to podman or docker"
+		return RuleRkt, "the images of rkt are not read", "move the unit to podman or docker"
 	case containerrun.NoOperand:
 		return "no-operand", "the command ends after " + option + ", before the image", "add the image; a blank after a '\\' at a line's end, or a line that begins with '#' or ';', may have cut the command"
 	case containerrun.UnknownVerb:
