@@ -99,6 +99,10 @@ func (c *Cluster) schedule(u *unit) {
 		u.waiting = false
 		return
 	}
+	if !c.etcdDown.IsZero() && c.etcdUp.IsZero() || c.blind() {
+		c.after(2, func() { c.schedule(u) })
+		return
+	}
 	var best *node
 	for _, m := range c.machines {
 		if c.takes(m, u) && (best == nil || len(m.loaded) < len(best.loaded)) {
@@ -162,6 +166,8 @@ func (c *Cluster) reconcile(m *node, name string) {
 	u, i := c.units[name], m.loaded[name]
 	wanted := c.wants(m, u)
 	switch {
+	case !c.etcdDown.IsZero() && c.etcdUp.IsZero():
+		c.notice(m, name, 1, 5)
 	case m.blocked:
 		if !slices.Contains(m.missed, name) {
 			m.missed = append(m.missed, name)

@@ -65,6 +65,7 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 		})
 	}
 	all.Wait()
+	c.reviveLeft(ctx)
 	return c.failures
 }
 
@@ -126,6 +127,7 @@ type changer struct {
 
 	mu       sync.Mutex
 	failures map[string]apply.Failure
+	left     []string // what went down with another, and was to be changed itself
 }
 
 func (c *changer) fail(unit string, f apply.Failure) {
@@ -173,10 +175,12 @@ func (e *Engine) begun(unit string) *change {
 }
 
 // begin notes what a unit was before its change.
-func (e *Engine) begin(unit string, before *apiUnit, sent apiUnit) {
+func (e *Engine) begin(unit string, before *apiUnit, sent apiUnit) *change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.changes[unit] = &change{before: before, sent: sent, goal: sent}
+	ch := &change{before: before, sent: sent, goal: sent}
+	e.changes[unit] = ch
+	return ch
 }
 
 // aim notes what a unit is to come to from now on.
@@ -230,7 +234,7 @@ func (c *changer) write(ctx context.Context, s *plan.Step, now *apiUnit) error {
 		return &untouched{err}
 	}
 	defer release()
-	c.begin(s.Unit, now, want)
+	c.begin(s.Unit, now, want).along = along
 	if err := c.send(ctx, want, now); err != nil {
 		return c.refused(s.Unit, err)
 	}
@@ -379,10 +383,10 @@ func (c *changer) restore(ctx context.Context, s *plan.Step, ch *change) error {
 		if err = c.send(ctx, back, now); err == nil && s.Effect == plan.DoCycle {
 			err = c.await(ctx, c.expect(back, false), c.limits.Timeout)
 		}
-		return errors.Join(err, c.revive(ctx, along))
+		return errors.Join(err, c.revive(ctx, slices.Concat(ch.along, along)))
 	}
-	if err != nil || s.Effect != plan.DoCycle {
-		return err
+	if err == nil && s.Effect == plan.DoCycle {
+		err = c.await(ctx, c.expect(back, false), c.limits.Timeout)
 	}
-	return c.await(ctx, c.expect(back, false), c.limits.Timeout)
+	return errors.Join(err, c.revive(ctx, ch.along))
 }

@@ -65,6 +65,7 @@ type change struct {
 	before *apiUnit // nil if it was not there
 	sent   apiUnit  // what it was to become
 	goal   apiUnit  // what it is to come to now: that, or what was before
+	along  []string // units that went down with it
 }
 
 // Open makes an engine for the cluster behind an endpoint, unix:///PATH or

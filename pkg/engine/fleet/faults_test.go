@@ -349,3 +349,99 @@ func TestPlaceable(t *testing.T) {
 		})
 	}
 }
+
+// TestOutageBeforePlaced: while etcd is away, and for a while after it, nothing is
+// placed; that is not for want of a machine.
+func TestOutageBeforePlaced(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.apply(files{"a.service": service("/bin/sleep 1")})
+		p := l.decide(files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")})
+		l.After("PUT", "/fleet/v1/units/b.service", func() {
+			go func() {
+				time.Sleep(300 * time.Millisecond)
+				l.SetEtcd(false)
+				time.Sleep(25 * time.Second)
+				l.SetEtcd(true)
+			}()
+		})
+		l.expect(l.carryOut(p), "b.service", plan.Create, apply.Done, "")
+	})
+}
+
+// TestMoves: a unit that is to be elsewhere has gone from where it was when it is
+// said to be done.
+func TestMoves(t *testing.T) {
+	inLab(t, func(l *lab) {
+		for i, where := range []string{"Global=true", "MachineMetadata=node=n2", "MachineMetadata=node=n1", "Global=true", "MachineID=" + node1} {
+			r := l.apply(files{"a.service": service("/bin/sleep 1") + "[X-Fleet]\n" + where + "\n"})
+			if i > 0 {
+				l.expect(r, "a.service", plan.Update, apply.Done, "[X-Fleet]")
+			}
+			n := 0
+			for _, s := range l.States() {
+				if s.SystemdActiveState == "active" {
+					n++
+				}
+			}
+			want := 1
+			if where == "Global=true" {
+				want = 2
+			}
+			if n != want || len(l.States()) != want {
+				l.Errorf("%s: %v", where, l.States())
+			}
+		}
+	})
+}
+
+// TestContinued: an owned unit that somebody sent again with its continued lines is
+// the same unit.
+func TestContinued(t *testing.T) {
+	inLab(t, func(l *lab) {
+		text := "[Service]\nExecStart=/bin/sleep \\\n  1\n"
+		l.Put("a.service", text+"[X-Confapply]\nOwner=confapply\n", "launched")
+		l.expect(l.apply(files{"a.service": text}), "a.service", plan.None, apply.Done, "up to date")
+	})
+}
+
+// TestRequired: a new unit that requires one that is replaced waits for it.
+func TestRequired(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pinned := "[X-Fleet]\nMachineMetadata=node=n1\n"
+		l.apply(files{"b.service": service("/bin/sleep 1") + pinned})
+		r := l.apply(files{
+			"b.service": service("/bin/sleep 2") + pinned,
+			"a.service": service("/bin/sleep 1") + pinned + "[Unit]\nRequires=b.service\n",
+		})
+		l.expect(r, "a.service", plan.Create, apply.Done, "")
+		l.expect(r, "b.service", plan.Update, apply.Done, "")
+		// and one that fails takes the other back with it
+		r = l.apply(files{
+			"b.service": service("/bin/false") + pinned,
+			"a.service": service("/bin/sleep 2") + pinned + "[Unit]\nRequires=b.service\n",
+		})
+		l.expect(r, "a.service", plan.Update, apply.Failed, "not begun: b.service")
+		l.expect(r, "b.service", plan.Update, apply.RolledBack, "failed/failed")
+		if l.seen("a.service") != running || l.seen("b.service") != running {
+			l.Errorf("a %s, b %s", l.seen("a.service"), l.seen("b.service"))
+		}
+	})
+}
+
+// TestLeft: a unit that went down with another, and whose own change is then
+// refused, runs again as it was.
+func TestLeft(t *testing.T) {
+	inOne(t, fleettest.Options{Version: fleettest.New}, func(l *lab) {
+		pinned := "[X-Fleet]\nMachineMetadata=node=n1\n"
+		one := files{"b.service": service("/bin/sleep 1") + pinned, "a.service": service("/bin/sleep 1") + pinned + "[Unit]\nRequires=b.service\n"}
+		l.apply(one)
+		before, _ := l.File("a.service")
+		l.Fail("PUT", "/fleet/v1/units/a.service", 400, false)
+		r := l.apply(files{"b.service": strings.Replace(one["b.service"], "1", "2", 1), "a.service": strings.Replace(one["a.service"], "1", "2", 1)})
+		l.expect(r, "b.service", plan.Update, apply.Done, "")
+		l.expect(r, "a.service", plan.Update, apply.Failed, "fleet answers 400")
+		if after, _ := l.File("a.service"); after != before || l.seen("a.service") != running {
+			l.Errorf("a %s\n%s", l.seen("a.service"), after)
+		}
+	})
+}

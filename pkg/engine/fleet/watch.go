@@ -114,8 +114,13 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 		if err != nil {
 			return err
 		}
-		toCome := c.begun(name) == nil && slices.ContainsFunc(c.group, func(s *plan.Step) bool { return s.Unit == name })
-		if now == nil || now.DesiredState != launched || toCome {
+		if c.begun(name) == nil && slices.ContainsFunc(c.group, func(s *plan.Step) bool { return s.Unit == name }) {
+			c.mu.Lock()
+			c.left = append(c.left, name)
+			c.mu.Unlock()
+			continue
+		}
+		if now == nil || now.DesiredState != launched {
 			continue
 		}
 		w := c.expect(*now, false)
@@ -142,4 +147,18 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 		}
 	}
 	return nil
+}
+
+// reviveLeft starts what went down with another and then was not changed after all.
+func (c *changer) reviveLeft(ctx context.Context) {
+	group := c.group
+	c.group = nil
+	defer func() { c.group = group }()
+	for _, name := range c.left {
+		if f, failed := c.failures[name]; failed && f.Untouched {
+			if err := c.revive(ctx, []string{name}); err != nil {
+				c.failures[name] = apply.Failure{Err: errors.Join(f.Err, err), Untouched: true}
+			}
+		}
+	}
 }
