@@ -144,7 +144,7 @@ func (s *stamping) prepare() (err error) {
 			return cli.Errorf(cli.Usage, "standard input cannot be written in place").WithHint("leave out -w and -o to get the stamped unit on standard output, or name it with --stdin-filename for -o")
 		}
 	}
-	call.WarnOfJobNumber(s.build)
+	call.WarnOfTag(s.build)
 	return nil
 }
 

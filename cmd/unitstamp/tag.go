@@ -54,7 +54,7 @@ func runTag(_ context.Context, call *cli.Call) error {
 	if stamp.Moving != "" {
 		tags = append(tags, prefix+stamp.Moving)
 	}
-	call.WarnOfJobNumber(stamp)
+	call.WarnOfTag(stamp)
 	if call.Bool("json") {
 		return call.JSON(tagReport{Tags: tags, Branch: stamp.Branch, System: stamp.Build.System, Commit: stamp.Build.Commit, URL: stamp.Build.URL})
 	}

@@ -38,9 +38,18 @@ func (c *Call) Build() (cienv.Stamp, error) {
 	return stamp, nil
 }
 
-// WarnOfJobNumber tells CircleCI's users once more what its build number counts,
+// WarnOfTag tells what a user should know of a tag that was made for the build.
+func (c *Call) WarnOfTag(stamp cienv.Stamp) {
+	if stamp.Branch != "" && stamp.Moving != "" && stamp.Moving != stamp.Branch && !c.Bool("branch-hash") {
+		c.Note("branch %q becomes %q in the tag; a branch of that name would give the same tags", stamp.Branch, stamp.Moving)
+		c.Hint("--branch-hash keeps them apart")
+	}
+	c.warnOfJobNumber(stamp)
+}
+
+// warnOfJobNumber tells CircleCI's users once more what its build number counts,
 // where it was used.
-func (c *Call) WarnOfJobNumber(stamp cienv.Stamp) {
+func (c *Call) warnOfJobNumber(stamp cienv.Stamp) {
 	number := stamp.Build.NumberVariable
 	if number != "CIRCLE_BUILD_NUM" || c.String("tag")+c.String("build") != "" || stamp.Tag.Kind() != buildtag.Build ||
 		cienv.Lookup(c.Env.Getenv, "UNITSTAMP_BUILD")+cienv.Lookup(c.Env.Getenv, "UNITSTAMP_TAG") != "" {
