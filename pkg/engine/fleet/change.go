@@ -36,7 +36,7 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 	var all sync.WaitGroup
 	for _, s := range inOrder(group) {
 		var before []string
-		for _, name := range slices.Concat(s.Waits, s.Needs, triggers(group, s)) {
+		for _, name := range slices.Concat(s.Waits, s.Needs, around(group, s)) {
 			if done[name] != nil { // only those earlier in the order: no circles
 				before = append(before, name)
 			}
@@ -69,15 +69,14 @@ func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Li
 	return c.failures
 }
 
-// triggers are the timers, sockets and paths that are deleted before a unit, so
-// that none starts it meanwhile.
-func triggers(group []*plan.Step, s *plan.Step) []string {
-	if s.Action != plan.Delete || isTrigger(s.Unit) {
-		return nil
-	}
+// around are the units of a group that come before one because of timers, sockets
+// and paths: these are deleted first, so that none starts it meanwhile, and made
+// and changed last, when what they start is there.
+func around(group []*plan.Step, s *plan.Step) []string {
 	var names []string
 	for _, other := range group {
-		if isTrigger(other.Unit) {
+		first := isTrigger(other.Unit) == (s.Action == plan.Delete)
+		if other.Group == s.Group && first && isTrigger(other.Unit) != isTrigger(s.Unit) {
 			names = append(names, other.Unit)
 		}
 	}
@@ -100,9 +99,9 @@ func inOrder(group []*plan.Step) []*plan.Step {
 			return
 		}
 		seen[s] = true
+		before := slices.Concat(s.Waits, s.Needs, around(group, s))
 		for _, other := range group {
-			if slices.Contains(s.Waits, other.Unit) || slices.Contains(s.Needs, other.Unit) ||
-				s.Action == plan.Delete && isTrigger(other.Unit) && !isTrigger(s.Unit) {
+			if slices.Contains(before, other.Unit) {
 				visit(other)
 			}
 		}
