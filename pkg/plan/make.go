@@ -74,6 +74,8 @@ func Make(wanted []Unit, observed *Observed, opts Options) *Plan {
 		obs:  observed,
 		want: make(map[string]Unit, len(wanted)),
 		have: make(map[string]Files),
+
+		builds: make(map[string]string, len(wanted)),
 	}
 	for _, u := range wanted {
 		m.want[u.Name] = u
@@ -114,18 +116,19 @@ type maker struct {
 	have      map[string]Files // observed files by unit
 	relations map[string]*relation
 	triggers  map[string][]string // wanted timers, sockets and paths by what they start
+	builds    map[string]string   // of the wanted units
 }
 
 // step decides about one unit.
 func (m *maker) step(name string) *Step {
-	s := &Step{Unit: name, Ran: map[string]bool{}}
+	s := &Step{Unit: name}
 	want, wanted := m.want[name]
 	entry, owned := m.obs.Owned[name]
 	if owned {
 		s.Before = &entry
 	}
 	if wanted {
-		s.To = tagText(name, want.Files)
+		s.To = m.builds[name]
 	}
 	switch {
 	case entry.Pending:
@@ -165,6 +168,7 @@ func (m *maker) finish(s *Step, want Unit, wanted bool) {
 	if s.Effect == DoNothing {
 		s.Targets = nil
 	}
+	s.Ran = make(map[string]bool, len(s.Targets))
 	for _, target := range s.Targets {
 		s.Ran[target] = m.obs.States[target].Up()
 	}
@@ -172,7 +176,9 @@ func (m *maker) finish(s *Step, want Unit, wanted bool) {
 		s.Ran[s.Unit] = s.Before.Ran
 	}
 	s.Base = m.base(s)
-	s.WasEnabled = !s.Fresh && m.before(s.Unit, s.Base).has("Install")
+	if s.Enable || s.Disable {
+		s.WasEnabled = !s.Fresh && m.before(s.Unit, s.Base).has("Install")
+	}
 	if wanted {
 		s.After = &Entry{Unit: s.Unit, Files: Sums(want.Files), Previous: s.Base, Tag: s.To}
 	}

@@ -25,7 +25,7 @@ func (m *maker) relate(wanted []Unit) {
 		m.relations[u.Name] = &relation{}
 	}
 	for _, u := range wanted {
-		s := m.after(u.Name)
+		s := m.study(u)
 		r := m.relations[u.Name]
 		for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
 			r.requires = append(r.requires, m.resolve(s.words("Unit", key))...)
@@ -45,6 +45,26 @@ func (m *maker) relate(wanted []Unit) {
 			r.after = append(r.after, template)
 		}
 	}
+}
+
+// study reads a wanted unit once for all that is asked of it whatever becomes of it:
+// its settings, and the build that it carries, which is noted.
+func (m *maker) study(u Unit) settings {
+	if TemplateOf(u.Name) != "" {
+		m.builds[u.Name] = tagText(u.Name, u.Files) // the template's images are not its own
+		return m.after(u.Name)
+	}
+	docs, err := parse(u.Name, u.Files)
+	if err != nil {
+		m.builds[u.Name] = tagText(u.Name, u.Files)
+		return settings{}
+	}
+	var images []stamp
+	for _, doc := range docs {
+		images = append(images, stampsOf(doc)...)
+	}
+	m.builds[u.Name] = joinTags(images)
+	return settingsOf(docs)
 }
 
 // resolve keeps the names that stand for wanted units; an instance without a

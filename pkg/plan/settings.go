@@ -23,12 +23,29 @@ type settings map[setting][]string
 // readSettings reads the unit's file and its drop-ins, for an instance those of
 // its template too. Files that are missing, or no unit files, add nothing.
 func readSettings(name string, files Files) (settings, error) {
-	s := settings{}
+	docs, err := parse(name, files)
+	if err != nil {
+		return nil, err
+	}
+	return settingsOf(docs), nil
+}
+
+// parse reads the files that make up a unit.
+func parse(name string, files Files) ([]*unitfile.Document, error) {
+	var docs []*unitfile.Document
 	for _, p := range reading(name, files) {
 		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
 		if err != nil {
 			return nil, err
 		}
+		docs = append(docs, doc)
+	}
+	return docs, nil
+}
+
+func settingsOf(docs []*unitfile.Document) settings {
+	s := settings{}
+	for _, doc := range docs {
 		for item := range doc.Assignments {
 			at := setting{item.Section, item.Key}
 			if item.Value.Text == "" {
@@ -43,7 +60,7 @@ func readSettings(name string, files Files) (settings, error) {
 			delete(s, at)
 		}
 	}
-	return s, nil
+	return s
 }
 
 // reading lists the paths that make up a unit in the order in which systemd

@@ -30,23 +30,31 @@ func stamps(name string, files Files) []stamp {
 	var list []stamp
 	for _, p := range reading(name, files) {
 		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
-		if err != nil {
-			continue
+		if err == nil {
+			list = append(list, stampsOf(doc)...)
 		}
-		for _, ref := range unitimage.Find(doc, unitname.FromPath(p)).References {
-			list = append(list, stamp{
-				reference: cmp.Or(ref.Resolved, ref.Written), repository: ref.Repository, tag: buildtag.Parse(ref.Tag),
-			})
-		}
+	}
+	return list
+}
+
+// stampsOf lists the images of one file.
+func stampsOf(doc *unitfile.Document) []stamp {
+	var list []stamp
+	for _, ref := range unitimage.Find(doc, unitname.FromPath(doc.File.Name)).References {
+		list = append(list, stamp{
+			reference: cmp.Or(ref.Resolved, ref.Written), repository: ref.Repository, tag: buildtag.Parse(ref.Tag),
+		})
 	}
 	return list
 }
 
 // tagText is the build of a unit in one text: its tags that tell a build, each
 // once, else its other tags.
-func tagText(name string, files Files) string {
+func tagText(name string, files Files) string { return joinTags(stamps(name, files)) }
+
+func joinTags(list []stamp) string {
 	var built, other []string
-	for _, s := range stamps(name, files) {
+	for _, s := range list {
 		tag := s.tag.String()
 		switch {
 		case tag == "":
@@ -61,7 +69,7 @@ func tagText(name string, files Files) string {
 	if len(built) == 0 {
 		built = other
 	}
-	return strings.Join(built, ",")
+	return strings.Clone(strings.Join(built, ",")) // or it would keep the whole file in memory
 }
 
 // unstamped lists the references of a unit that tell no build.
