@@ -372,6 +372,7 @@ func TestOutageBeforePlaced(t *testing.T) {
 // said to be done.
 func TestMoves(t *testing.T) {
 	inLab(t, func(l *lab) {
+		l.limits.Stable = 0
 		for i, where := range []string{"Global=true", "MachineMetadata=node=n2", "MachineMetadata=node=n1", "Global=true", "MachineID=" + node1} {
 			r := l.apply(files{"a.service": service("/bin/sleep 1") + "[X-Fleet]\n" + where + "\n"})
 			if i > 0 {
@@ -400,7 +401,7 @@ func TestContinued(t *testing.T) {
 	inLab(t, func(l *lab) {
 		text := "[Service]\nExecStart=/bin/sleep \\\n  1\n"
 		l.Put("a.service", text+"[X-Confapply]\nOwner=confapply\n", "launched")
-		l.expect(l.apply(files{"a.service": text}), "a.service", plan.None, apply.Done, "up to date")
+		l.expect(l.apply(files{"a.service": "# a note\n" + text}), "a.service", plan.None, apply.Done, "up to date")
 	})
 }
 
