@@ -371,7 +371,7 @@ func TestOutageBeforePlaced(t *testing.T) {
 // TestMoves: a unit that is to be elsewhere has gone from where it was when it is
 // said to be done.
 func TestMoves(t *testing.T) {
-	inLab(t, func(l *lab) {
+	test := func(l *lab) {
 		l.limits.Stable = 0
 		for i, where := range []string{"Global=true", "MachineMetadata=node=n2", "MachineMetadata=node=n1", "Global=true", "MachineID=" + node1} {
 			r := l.apply(files{"a.service": service("/bin/sleep 1") + "[X-Fleet]\n" + where + "\n"})
@@ -392,7 +392,11 @@ func TestMoves(t *testing.T) {
 				l.Errorf("%s: %v", where, l.States())
 			}
 		}
-	})
+	}
+	for seed := range uint64(20) { // it depends on who is first
+		inOne(t, fleettest.Options{Version: fleettest.New, Seed: seed}, test)
+		inOne(t, fleettest.Options{Version: fleettest.Old, Seed: seed}, test)
+	}
 }
 
 // TestContinued: an owned unit that somebody sent again with its continued lines is
