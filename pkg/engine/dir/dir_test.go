@@ -317,6 +317,30 @@ func TestRecordStaysShort(t *testing.T) {
 	}
 }
 
+// TestShortRecordKnowsTheLastChanges looks after every change whether the record,
+// which is written anew now and then, still knows the ten before.
+func TestShortRecordKnowsTheLastChanges(t *testing.T) {
+	e := dir.New(t.TempDir(), "me")
+	content := func(i int) string { return "[Service]\nX=" + strings.Repeat("x", i) + "\n" }
+	for i := range 100 {
+		converge(t, e, contents{"a.service": content(i)}, plan.Options{})
+		notes, err := e.History()
+		if err != nil {
+			t.Fatal(err)
+		}
+		revisions := plan.Revisions(notes)
+		if least := min(i+1, 10); len(revisions) < least {
+			t.Fatalf("after %d changes the record knows %d", i+1, len(revisions))
+		}
+		for back := range min(i, 9) {
+			before := revisions[len(revisions)-1-back].Before
+			if got := string(before["a.service"].Data); got != content(i-1-back) {
+				t.Fatalf("after %d changes, %d before the last: %q", i+1, back, got)
+			}
+		}
+	}
+}
+
 func write(t *testing.T, folder, p, content string) {
 	t.Helper()
 	full := filepath.Join(folder, p)
