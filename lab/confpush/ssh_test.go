@@ -30,6 +30,9 @@ func serveSSH(t testing.TB, bare string, rtt time.Duration, m *meter) string {
 			t.Fatal(err)
 		}
 	}
-	sshEnv = []string{"CONFPUSH_SSH_KEY=" + key, "SSH_KNOWN_HOSTS=" + hosts}
+	sshEnv = []string{
+		"CONFPUSH_SSH_KEY=" + key, "SSH_KNOWN_HOSTS=" + hosts,
+		"GIT_SSH_COMMAND=ssh -F /dev/null -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -i " + key + " -o UserKnownHostsFile=" + hosts,
+	}
 	return strings.Replace(s.URL(bare), s.Addr, addr, 1)
 }
