@@ -1,4 +1,6 @@
-# The image that a system configuration takes the program from.
+# The image that a system configuration takes the program from. What is built for
+# several platforms lies in a folder for each.
 FROM scratch
-COPY confapply /confapply
+ARG TARGETPLATFORM
+COPY ${TARGETPLATFORM}/confapply /confapply
 ENTRYPOINT ["/confapply"]

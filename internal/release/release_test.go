@@ -33,9 +33,9 @@ type config struct {
 	}
 	Packages []pkg `yaml:"nfpms"`
 	Dockers  []struct {
-		Dockerfile string
-		Images     []string `yaml:"image_templates"`
-	}
+		IDs, Images, Tags, Platforms []string
+		Dockerfile                   string
+	} `yaml:"dockers_v2"`
 	Checksum struct {
 		Name      string `yaml:"name_template"`
 		Algorithm string
@@ -145,9 +145,11 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s downloads something else", path)
 		}
 	}
-	image, _, _ := strings.Cut(c.Dockers[0].Images[0], ":")
-	if content := read(t, "examples/sysconfig/Dockerfile"); !strings.Contains(content, "ARG CONFAPPLY="+image+":") {
-		t.Errorf("the system configuration is not made from %s", image)
+	if len(c.Dockers) != 1 || len(c.Dockers[0].Images) != 1 || !slices.Equal(c.Dockers[0].IDs, []string{"confapply"}) || !slices.Equal(c.Dockers[0].Tags, []string{"{{ .Version }}"}) {
+		t.Fatalf("the images are %+v", c.Dockers)
+	}
+	if content := read(t, "examples/sysconfig/Dockerfile"); !strings.Contains(content, "ARG CONFAPPLY="+c.Dockers[0].Images[0]+":") {
+		t.Errorf("the system configuration is not made from %s", c.Dockers[0].Images[0])
 	}
 	if content := read(t, c.Dockers[0].Dockerfile); !strings.Contains(content, "FROM scratch") {
 		t.Errorf("%s has more than the program", c.Dockers[0].Dockerfile)
