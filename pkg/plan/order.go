@@ -48,7 +48,8 @@ func (m *maker) relate(wanted []Unit) {
 }
 
 // study reads a wanted unit once for all that is asked of it whatever becomes of it:
-// its settings, and the build that it carries, which is noted.
+// its settings, without those of its program, and the build that it carries, which
+// is noted.
 func (m *maker) study(u Unit) settings {
 	if TemplateOf(u.Name) != "" {
 		m.builds[u.Name] = tagText(u.Name, u.Files) // the template's images are not its own
@@ -64,7 +65,7 @@ func (m *maker) study(u Unit) settings {
 		images = append(images, stampsOf(doc)...)
 	}
 	m.builds[u.Name] = joinTags(images)
-	return settingsOf(docs)
+	return settingsOf(docs, "Service")
 }
 
 // resolve keeps the names that stand for wanted units; an instance without a

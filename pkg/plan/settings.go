@@ -43,10 +43,15 @@ func parse(name string, files Files) ([]*unitfile.Document, error) {
 	return docs, nil
 }
 
-func settingsOf(docs []*unitfile.Document) settings {
+// settingsOf are the settings of files that are read one after the other, without
+// those of some sections.
+func settingsOf(docs []*unitfile.Document, without ...string) settings {
 	s := settings{}
 	for _, doc := range docs {
 		for item := range doc.Assignments {
+			if slices.Contains(without, item.Section) {
+				continue
+			}
 			at := setting{item.Section, item.Key}
 			if item.Value.Text == "" {
 				s[at] = nil
