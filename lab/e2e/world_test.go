@@ -49,6 +49,8 @@ type world struct {
 	bares    map[string]string // by the name of the repository
 	urls     map[string]string
 	jobs     int
+	told     strings.Builder // the transcript
+	seen     int             // of the journal, when the scene began
 	mu       sync.Mutex
 }
 
@@ -143,9 +145,11 @@ func (w *world) release() {
 		}
 	}
 	w.releases = "http://" + w.serve(http.FileServer(http.Dir(dir)))
-	w.n.Copy(filepath.Join(dir, "programs", "confapply"), "/srv/image/confapply")
+	w.n.Copy(filepath.Join(dir, "programs", "confpush"), "/usr/local/bin/confpush") // for the operator
+	platform := "linux/" + runtime.GOARCH
+	w.n.Copy(filepath.Join(dir, "programs", "confapply"), "/srv/image/"+platform+"/confapply")
 	w.n.Copy(filepath.Join(root, ".release", "confapply.Dockerfile"), "/srv/image/Dockerfile")
-	w.n.Must("docker", "build", "--quiet", "--tag", "unitstamp/confapply:0.1.0", "/srv/image")
+	w.n.Must("docker", "build", "--quiet", "--build-arg", "TARGETPLATFORM="+platform, "--tag", "unitstamp/confapply:0.1.0", "/srv/image")
 }
 
 // writers writes to two at once.
@@ -244,7 +248,8 @@ func local(content string) string {
 }
 
 // pipeline runs the workflow of a repository's branch, as CircleCI would after a
-// push, and returns the last step's words.
+// push, and returns what a reader wants to know of it: the names of the steps, and
+// what confpush said.
 func (w *world) pipeline(repository, branch string, number int) (string, error) {
 	bare := w.bares[repository]
 	commit, err := gittest.Try(bare, "", "rev-parse", "refs/heads/"+branch)
@@ -272,13 +277,24 @@ func (w *world) pipeline(repository, branch string, number int) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	last := ""
+	words := ""
 	for _, job := range jobs {
-		if last, err = w.job(repository, branch, commit, job); err != nil {
+		var names []string
+		for _, step := range job.Steps {
+			if step.Kind == "run" {
+				names = append(names, step.Name)
+			}
+		}
+		last, err := w.job(repository, branch, commit, job)
+		if err != nil {
 			return last, fmt.Errorf("%s #%d: %w", repository, number, err)
 		}
+		words += fmt.Sprintf("%s #%d, job %s: %s\n", repository, number, job.Name, strings.Join(names, " · "))
+		if strings.HasPrefix(last, "confpush: ") || strings.Contains(last, "its own pipeline") {
+			words += last
+		}
 	}
-	return last, nil
+	return words, nil
 }
 
 func (w *world) job(repository, branch, commit string, job circleci.Job) (string, error) {
@@ -289,7 +305,7 @@ func (w *world) job(repository, branch, commit string, job circleci.Job) (string
 	home := fmt.Sprintf("/srv/ci/%d", id)
 	dir := home + "/project"
 	env := []string{
-		"HOME=" + home, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + goPath, "CI=true", "CIRCLECI=true",
+		"HOME=" + home, "PATH=" + home + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + goPath, "CI=true", "CIRCLECI=true",
 		"CIRCLE_BRANCH=" + branch, fmt.Sprintf("CIRCLE_BUILD_NUM=%d", 9000+id), "CIRCLE_SHA1=" + commit, "CIRCLE_JOB=" + job.Name,
 		"CIRCLE_PROJECT_USERNAME=myrepo", "CIRCLE_PROJECT_REPONAME=" + repository, fmt.Sprintf("CIRCLE_BUILD_URL=https://ci.example.com/%d", id),
 		"DOCKER_USERNAME=ci", "DOCKER_PASSWORD=" + password, "CONFPUSH_TOKEN=" + token,
@@ -314,8 +330,11 @@ func (w *world) job(repository, branch, commit string, job circleci.Job) (string
 		}
 		more := append([]string{}, env...)
 		for name, value := range step.Environment {
-			if name == "PARAM_SOURCE" {
+			switch name {
+			case "PARAM_SOURCE":
 				value = w.releases
+			case "PARAM_INSTALL_PATH": // jobs have no machine of their own here
+				value = home + "/bin"
 			}
 			more = append(more, name+"="+value)
 		}
