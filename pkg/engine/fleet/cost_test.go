@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -70,17 +71,31 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// BenchmarkNoChange is a plan of 1,000 units that has nothing to do, next to a loop
+// of a shell that asks for one unit after the other.
 func BenchmarkNoChange(b *testing.B) {
 	c, wanted := many(b, 1000)
-	endpoint := c.Serve(b, "unix", filepath.Join(b.TempDir(), "fleet.sock"))
-	n := 0
-	for b.Loop() {
-		n++
-		if _, p := decide(b, endpoint, wanted); p.Changes() {
-			b.Fatal("something to do")
+	socket := filepath.Join(b.TempDir(), "fleet.sock")
+	endpoint := c.Serve(b, "unix", socket)
+	b.Run("confapply", func(b *testing.B) {
+		before := len(c.Requests())
+		for b.Loop() {
+			if _, p := decide(b, endpoint, wanted); p.Changes() {
+				b.Fatal("something to do")
+			}
 		}
-	}
-	b.ReportMetric(float64(len(c.Requests()))/float64(n), "requests/op")
+		b.ReportMetric(float64(len(c.Requests())-before)/float64(b.N), "requests/op")
+	})
+	b.Run("shell", func(b *testing.B) {
+		const loop = `for i in $(seq 0 999); do
+			curl -sf --unix-socket "$1" "http://fleet/fleet/v1/units/$(printf unit-%04d.service "$i")" >/dev/null || exit 1
+		done`
+		for b.Loop() {
+			if out, err := exec.Command("sh", "-c", loop, "sh", socket).CombinedOutput(); err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+		}
+	})
 }
 
 func TestEndpoints(t *testing.T) {
