@@ -77,6 +77,7 @@ func Read(path string) (*Page, error) {
 			p.Sessions = append(p.Sessions, Session{strings.TrimSpace(where), commands(block, begin)})
 		case name != "":
 			p.Files[name] = strings.Join(block, "\n") + "\n"
+		case kind == "text": // output, shown and not run
 		case kind == "sh":
 			p.Scripts = append(p.Scripts, strings.Join(block, "\n"))
 		default:

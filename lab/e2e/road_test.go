@@ -139,7 +139,7 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 		gittest.Fsck(t, bare)
 	}
 	w.tell("git log --reverse --format=%s develop", gittest.Git(t, w.bares["mysysconfig"], "log", "--reverse", "--format=%s", "develop"))
-	w.compare(filepath.Join(root, "docs", "road.md"))
+	w.compare(filepath.Join(root, "README.md"))
 }
 
 // host installs the machine's own timer and service from the example. The timer

@@ -14,7 +14,7 @@ import (
 	"github.com/unitstamp/unitstamp/internal/docpage"
 )
 
-var update = flag.Bool("update", false, "write the transcript into docs/road.md")
+var update = flag.Bool("update", false, "write the transcript into README.md")
 
 // scene begins a part of the transcript.
 func (w *world) scene(title string) {
