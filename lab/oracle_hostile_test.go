@@ -111,7 +111,7 @@ func hostileCases() []hostileCase {
 		{name: "a hidden option", source: run + "--net host myrepo/app\n", want: "stamped"},
 		{name: "pull with the option behind", source: "[Service]\nExecStart=/usr/bin/docker pull myrepo/app -q\n", want: "stamped"},
 		{name: "pull of all tags", source: "[Service]\nExecStart=/usr/bin/docker pull -a myrepo/app\n", want: "1 pull-all-tags"},
-		{name: "podman without an image", source: "[Service]\nExecStart=/usr/bin/podman run --rootfs myrepo/app\n", want: "1 rootfs"},
+		{name: "podman without an image", source: "[Service]\nExecStart=/usr/bin/podman run --rootfs myrepo/app\n", want: "1 image-not-found"},
 		{name: "option behind the verb", source: run + "-D myrepo/app\n", want: "1 unknown-option"},
 
 		// references
