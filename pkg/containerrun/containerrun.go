@@ -304,6 +304,7 @@ func (p *parser) skipOptions(at int, known options) (int, bool) {
 // operand, and all after it is the container's command.
 func (p *parser) run(at int) {
 	rootfs := -1
+	p.found.Options = make([]Option, 0, min(8, len(p.args)-min(at, len(p.args))))
 	for at < len(p.args) {
 		a := p.args[at]
 		switch {

@@ -211,10 +211,13 @@ func prefix(word string) string {
 // badPath says why systemd does not take a command's path, or "". A path that
 // holds a specifier cannot be judged from the text.
 func badPath(path string) (message, hint string) {
+	if path[0] == '/' && path[len(path)-1] != '/' && !holdsUnsafe(path) { // nearly always
+		return "", ""
+	}
 	quoted := strconv.Quote(path)
 	switch {
 	case strings.Contains(path, "%"):
-	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || strings.ContainsRune(`"'\\`, r) }):
+	case holdsUnsafe(path):
 		return "the command " + quoted + " holds a quote, a backslash or a control character", "write the path without them"
 	case strings.HasSuffix(path, "/"):
 		return "the command " + quoted + " is a folder", "name the program in it"
@@ -222,6 +225,17 @@ func badPath(path string) (message, hint string) {
 		return "the command " + quoted + " is neither an absolute path nor a name without slashes", "write the whole path, such as /usr/bin/docker"
 	}
 	return "", ""
+}
+
+// holdsUnsafe is the opposite of systemd's string_is_safe.
+func holdsUnsafe(path string) bool {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c < ' ' || c == 0x7f || c == '"' || c == '\'' || c == '\\':
+			return true
+		}
+	}
+	return false
 }
 
 // loneSemicolon reports a ';' that is a word of its own, unquoted, and where the

@@ -23,6 +23,8 @@ func (f *finder) unread(args []argument) {
 	client := false
 	for _, a := range args[1:] {
 		switch word := a.text.s; {
+		case !client && !containsAny(word, clientNames...):
+			continue
 		case slices.Contains([]string{"docker", "podman", "nerdctl"}, path.Base(word)):
 			client = true
 			continue
