@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -98,17 +97,9 @@ type scriptCluster struct {
 
 // TestFleetDocs runs the examples of the page that need a cluster.
 func TestFleetDocs(t *testing.T) {
-	program, err := os.Executable() // this very test, which is confapply under that name
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	if err := os.Symlink(program, filepath.Join(bin, "confapply")); err != nil {
-		t.Fatal(err)
-	}
 	c := fleettest.NewCluster(fleettest.Options{Second: second})
 	endpoint := c.Serve(t, "unix", filepath.Join(t.TempDir(), "fleet.sock"))
-	docpage.Run(t, "../../docs/confapply.md", "fleet", bin, "CONFAPPLY_ENDPOINT="+endpoint)
+	docpage.Run(t, "../../docs/confapply.md", "fleet", docpage.Self(t, "confapply"), "CONFAPPLY_ENDPOINT="+endpoint)
 	if faults := c.Faults(); len(faults) > 0 {
 		t.Errorf("faults: %q", faults)
 	}

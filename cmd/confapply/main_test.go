@@ -1,12 +1,11 @@
 package main
 
 import (
-	"errors"
-	"os/exec"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/unitstamp/unitstamp/internal/scripttest"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"confapply": main}) }
@@ -16,30 +15,8 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":  code,
+			"code":  scripttest.ExecCode,
 			"fleet": (&clusters{byWork: map[string]*scriptCluster{}}).command,
 		},
 	})
-}
-
-// code runs a program that has to end with an exit code: code 4 confapply plan
-func code(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N program [args...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	if err != nil {
-		ts.Fatalf("%q is no exit code", args[0])
-	}
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
 }
