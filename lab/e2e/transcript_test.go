@@ -41,6 +41,11 @@ func (w *world) tell(command, output string) {
 func (w *world) acted(texts ...string) {
 	w.t.Helper()
 	var found []string
+	defer func() {
+		if w.t.Failed() {
+			w.t.Logf("in this scene the machine said\n%s", w.n.Journal("sysconfig-apply.service")[w.seen:])
+		}
+	}()
 	w.eventually(strings.Join(texts, ", "), 2*time.Minute, func() bool {
 		found = nil
 		journal := w.n.Journal("sysconfig-apply.service")[w.seen:]
