@@ -34,6 +34,9 @@ type Line struct {
 	// Problem is why systemd does not take the value as it stands, or nil.
 	// Commands before the trouble are in Commands; what follows is lost.
 	Problem *Problem
+
+	words  []Word // of all commands
+	reader reader
 }
 
 // A Problem is a reason for which systemd drops a command or the whole unit.
@@ -50,21 +53,31 @@ type Problem struct {
 
 // Parse takes a value apart.
 func Parse(value string) Line {
+	var line Line
+	line.Read(value)
+	return line
+}
+
+// Read is Parse into a line that is there already. It uses the memory of the value
+// before again, whose commands and words must not be used any more; their texts
+// stay good.
+func (l *Line) Read(value string) {
+	*l = Line{Commands: l.Commands[:0], words: l.words[:0], reader: reader{l.reader.runs[:0]}}
 	at := skipBlanks(value, 0)
 	if at == len(value) {
-		return Line{Reset: true}
+		l.Reset = true
+		return
 	}
-	var line Line
 	for more := true; more; {
-		first, next, found, err := nextWord(value, at)
+		first, next, found, err := l.reader.nextWord(value, at)
 		if err != nil {
 			// Without a first word there is no prefix to look at, and systemd goes on
 			// with the next line.
-			line.Problem = unbalanced(value, at, false)
-			return line
+			l.Problem = unbalanced(value, at, false)
+			return
 		}
 		if !found {
-			return line
+			return
 		}
 		if first.Text == ";" {
 			// A first word ";", even a quoted one, is never taken for a command.
@@ -72,13 +85,12 @@ func Parse(value string) Line {
 			continue
 		}
 		var command Command
-		command, at, more, line.Problem = readCommand(value, first, next)
-		if line.Problem != nil {
-			return line
+		command, at, more, l.Problem = l.readCommand(value, first, next)
+		if l.Problem != nil {
+			return
 		}
-		line.Commands = append(line.Commands, command)
+		l.Commands = append(l.Commands, command)
 	}
-	return line
 }
 
 // Words splits a value into words by the same rules, without prefixes and ';':
@@ -86,8 +98,9 @@ func Parse(value string) Line {
 // reported and left out.
 func Words(value string) ([]Word, *Problem) {
 	var words []Word
+	var r reader
 	for at := 0; ; {
-		w, next, found, err := nextWord(value, at)
+		w, next, found, err := r.nextWord(value, at)
 		if err != nil {
 			return words, unbalanced(value, at, false)
 		}
@@ -101,7 +114,7 @@ func Words(value string) ([]Word, *Problem) {
 
 // readCommand reads the arguments after a first word; more tells that a ';'
 // follows.
-func readCommand(value string, first Word, at int) (c Command, next int, more bool, problem *Problem) {
+func (l *Line) readCommand(value string, first Word, at int) (c Command, next int, more bool, problem *Problem) {
 	c.Prefix = prefix(first.Text)
 	path := first.cut(len(c.Prefix))
 	if path.Text == "" {
@@ -111,7 +124,7 @@ func readCommand(value string, first Word, at int) (c Command, next int, more bo
 	if message, hint := badPath(path.Text); message != "" {
 		return c, at, false, &Problem{path.Start, path.End, !c.IgnoresFailure(), "command-path", message, hint}
 	}
-	words, at, more, problem := readWords(path, value, at)
+	words, at, more, problem := l.readWords(path, value, at)
 	if problem != nil {
 		problem.Fatal = !c.IgnoresFailure()
 		return c, at, false, problem
@@ -131,31 +144,36 @@ func readCommand(value string, first Word, at int) (c Command, next int, more bo
 
 // readWords reads the words after a path up to the end of the command; more tells
 // that a ';' follows.
-func readWords(path Word, value string, at int) (words []Word, next int, more bool, problem *Problem) {
-	words = append(make([]Word, 0, 1+min(12, strings.Count(value[at:], " "))), path)
+func (l *Line) readWords(path Word, value string, at int) (words []Word, next int, more bool, problem *Problem) {
+	if cap(l.words) == 0 {
+		l.words = make([]Word, 0, 1+min(12, strings.Count(value[at:], " ")))
+	}
+	start := len(l.words)
+	l.words = append(l.words, path)
 	for at < len(value) {
 		if end, ok := loneSemicolon(value, at); ok {
-			return words, end, true, nil
+			at, more = end, true
+			break
 		}
 		if value[at] == '\\' {
 			if end, ok := loneSemicolon(value, at+1); ok {
 				// \; is a word of its own that does not separate.
-				words = append(words, Word{Text: ";", Start: at, End: at + 2, runs: []run{{value: at, escape: 2}}})
+				l.words = append(l.words, Word{Text: ";", Start: at, End: at + 2, runs: []run{{value: at, escape: 2}}})
 				at = end
 				continue
 			}
 		}
-		w, end, found, err := nextWord(value, at)
+		w, end, found, err := l.reader.nextWord(value, at)
 		if err != nil {
 			return nil, at, false, unbalanced(value, at, false)
 		}
 		if !found {
 			break
 		}
-		words = append(words, w)
+		l.words = append(l.words, w)
 		at = end
 	}
-	return words, at, false, nil
+	return l.words[start:len(l.words):len(l.words)], at, more, nil
 }
 
 // cut takes the first n bytes off a word.

@@ -129,11 +129,14 @@ func (w Word) runAt(i int) int {
 // errUnbalanced is what is left when keeping unknown escapes did not help.
 var errUnbalanced = errors.New("unbalanced quoting")
 
+// reader reads words. What their runs need is allocated together.
+type reader struct{ runs []run }
+
 // nextWord reads the word at or after an offset and returns where to go on. found
 // is false at the end of the value. As systemd does, it reads a word with an
 // unknown escape a second time, keeping all such sequences as they stand
 // (extract_first_word_and_warn).
-func nextWord(value string, at int) (w Word, next int, found bool, err error) {
+func (r *reader) nextWord(value string, at int) (w Word, next int, found bool, err error) {
 	for at < len(value) && isBlank(value[at]) {
 		at++
 	}
@@ -143,9 +146,12 @@ func nextWord(value string, at int) (w Word, next int, found bool, err error) {
 	if w, next, ok := plainWord(value, at); ok {
 		return w, next, true, nil
 	}
-	w, next, ok := quotedWord(value, at, false)
+	if w, next, ok := r.enclosedWord(value, at); ok {
+		return w, next, true, nil
+	}
+	w, next, ok := r.quotedWord(value, at, false)
 	if !ok {
-		if w, next, ok = quotedWord(value, at, true); !ok {
+		if w, next, ok = r.quotedWord(value, at, true); !ok {
 			return Word{}, at, false, errUnbalanced
 		}
 		w.UnknownEscape = true
@@ -167,21 +173,54 @@ func plainWord(value string, at int) (Word, int, bool) {
 	return Word{Text: value[at:end], Start: at, End: end}, end, true
 }
 
+// enclosedWord is the quick way for words with one pair of quotes around the
+// whole and no backslash.
+func (r *reader) enclosedWord(value string, at int) (Word, int, bool) {
+	quote := value[at]
+	if quote != '"' && quote != '\'' {
+		return Word{}, 0, false
+	}
+	length := strings.IndexByte(value[at+1:], quote)
+	if length <= 0 {
+		return Word{}, 0, false
+	}
+	text, end := value[at+1:at+1+length], at+length+2
+	if strings.IndexByte(text, '\\') >= 0 || end < len(value) && !isBlank(value[end]) {
+		return Word{}, 0, false
+	}
+	first := len(r.runs)
+	r.runs = append(r.runs, run{value: at + 1, verbatim: true})
+	return Word{Text: text, Start: at, End: end, runs: r.since(first)}, skipBlanks(value, end), true
+}
+
+// since are the runs from an index on; not nil, even if there are none.
+func (r *reader) since(first int) []run {
+	if first == len(r.runs) {
+		return []run{}
+	}
+	return r.runs[first:len(r.runs):len(r.runs)]
+}
+
 // quotedWord resolves quotes and escapes. keepUnknown leaves unknown escapes as
 // they stand; without it, they fail. An open quote always fails.
-func quotedWord(value string, at int, keepUnknown bool) (Word, int, bool) {
-	w := Word{Start: at, runs: []run{}}
+func (r *reader) quotedWord(value string, at int, keepUnknown bool) (Word, int, bool) {
+	first := len(r.runs)
 	var text strings.Builder
 	verbatim := func(offset int) {
-		if n := len(w.runs); n > 0 {
-			if r := w.runs[n-1]; r.verbatim && offset-r.value == text.Len()-r.text {
+		if n := len(r.runs); n > first {
+			if last := r.runs[n-1]; last.verbatim && offset-last.value == text.Len()-last.text {
 				return
 			}
 		}
-		w.runs = append(w.runs, run{text: text.Len(), value: offset, verbatim: true})
+		r.runs = append(r.runs, run{text: text.Len(), value: offset, verbatim: true})
+	}
+	fail := func() (Word, int, bool) {
+		r.runs = r.runs[:first]
+		return Word{}, 0, false
 	}
 	quote := byte(0)
 	i := at
+scan:
 	for ; i < len(value); i++ {
 		c := value[i]
 		switch {
@@ -189,15 +228,15 @@ func quotedWord(value string, at int, keepUnknown bool) (Word, int, bool) {
 			unescaped, length := unescape(value[i+1:])
 			switch {
 			case length > 0:
-				w.runs = append(w.runs, run{text: text.Len(), value: i, escape: 1 + length})
+				r.runs = append(r.runs, run{text: text.Len(), value: i, escape: 1 + length})
 				text.WriteString(unescaped)
 				i += length
 			case !keepUnknown:
-				return Word{}, 0, false
+				return fail()
 			case i+1 == len(value):
 				// A backslash at the very end stays, unless a quote is open.
 				if quote != 0 {
-					return Word{}, 0, false
+					return fail()
 				}
 				verbatim(i)
 				text.WriteByte('\\')
@@ -212,18 +251,16 @@ func quotedWord(value string, at int, keepUnknown bool) (Word, int, bool) {
 		case quote == 0 && (c == '"' || c == '\''):
 			quote = c
 		case quote == 0 && isBlank(c):
-			w.Text, w.End = text.String(), i
-			return w, skipBlanks(value, i), true
+			break scan
 		default:
 			verbatim(i)
 			text.WriteByte(c)
 		}
 	}
 	if quote != 0 {
-		return Word{}, 0, false
+		return fail()
 	}
-	w.Text, w.End = text.String(), i
-	return w, i, true
+	return Word{Text: text.String(), Start: at, End: i, runs: r.since(first)}, skipBlanks(value, i), true
 }
 
 // unescape decodes the escape sequence after a backslash; length 0 means that

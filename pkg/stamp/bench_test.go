@@ -29,9 +29,10 @@ func BenchmarkStamp(b *testing.B) {
 	request := Request{Tag: "58-develop", Target: target}
 	b.SetBytes(size)
 	b.ReportAllocs()
+	var reader Reader
 	for b.Loop() {
 		for i, f := range files {
-			o := Stamp(Read(&source.File{Name: f.Name, Bytes: f.Bytes}, names[i]), request)
+			o := Stamp(reader.Read(&source.File{Name: f.Name, Bytes: f.Bytes}, names[i]), request)
 			if !o.Unreadable {
 				if _, err := o.Output(); err != nil {
 					b.Fatal(err)

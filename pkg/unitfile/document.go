@@ -20,7 +20,13 @@ import (
 type Document struct {
 	File  *source.File
 	Items []Item
+
+	text  string // the file
+	parts []part // what the items' values refer to
 }
+
+// Text is what stands at a place of the file.
+func (d *Document) Text(at source.Span) string { return d.text[at.Start:at.End] }
 
 // A Kind tells what an item is.
 type Kind uint8

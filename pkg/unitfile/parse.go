@@ -19,22 +19,35 @@ const byteOrderMark = "\xef\xbb\xbf"
 // refuse the unit as a whole (a line over 1 MiB, invalid UTF-8 outside comments,
 // a broken section header).
 func Parse(f *source.File) (*Document, error) {
-	p := parser{
-		file:  f,
-		text:  string(f.Bytes),
-		ascii: isASCII(f.Bytes),
-	}
-	p.items = make([]Item, 0, 8+bytes.Count(f.Bytes, []byte("\n")))
-	if err := p.run(); err != nil {
+	d := &Document{Items: make([]Item, 0, 1+bytes.Count(f.Bytes, []byte("\n")))}
+	if err := d.Read(f); err != nil {
 		return nil, err
 	}
-	return &Document{File: f, Items: p.items}, nil
+	return d, nil
+}
+
+// Read is Parse into a document that is there already. It uses the memory of the
+// file before again, whose items must not be used any more; texts that were taken
+// from them stay good. After an error the document is empty.
+func (d *Document) Read(f *source.File) error {
+	p := parser{
+		text:  string(f.Bytes),
+		ascii: isASCII(f.Bytes),
+		items: d.Items[:0],
+		parts: d.parts[:0],
+	}
+	err := p.run()
+	*d = Document{File: f, Items: p.items, text: p.text, parts: p.parts}
+	if err != nil {
+		*d = Document{}
+	}
+	return err
 }
 
 type parser struct {
-	file    *source.File
 	text    string // the file
 	items   []Item
+	parts   []part // of all values on several lines
 	section string
 
 	sawMark bool // a byte order mark was taken off
@@ -45,7 +58,7 @@ type parser struct {
 	joined   strings.Builder
 	line     string // its text once whole
 	lineAt   int    // where that stands, if it is on one line
-	parts    []part
+	first    int    // where its parts begin
 	comments []source.Span
 	open     bool // it goes on
 }
@@ -77,7 +90,7 @@ func (p *parser) run() error {
 			line = line[len(byteOrderMark):]
 		}
 		if !p.open {
-			p.start, p.parts, p.comments = begin, nil, nil
+			p.start, p.first, p.comments = begin, len(p.parts), nil
 			p.joined.Reset()
 		} else if p.joined.Len()+len(line) > maxLine {
 			return &SyntaxError{source.Span{Start: begin, End: end}, "line-too-long",
@@ -115,7 +128,7 @@ func (p *parser) addContinued(line string, at int) {
 
 // addLast joins the line that ends the logical line.
 func (p *parser) addLast(line string, at int) {
-	if p.parts == nil {
+	if p.first == len(p.parts) {
 		p.line, p.lineAt = line, at
 		return
 	}
@@ -135,7 +148,10 @@ func (p *parser) finish(end int) error {
 	}
 	from, to := trim(p.line, 0, len(p.line))
 	text := p.line[from:to]
-	whole := Value{Text: p.line, file: p.lineAt, parts: p.parts}
+	whole := Value{Text: p.line, file: p.lineAt}
+	if p.first < len(p.parts) {
+		whole.parts = p.parts[p.first:len(p.parts):len(p.parts)]
+	}
 	it.KeySpan = whole.place(from, to)
 	if bad := p.invalidUTF8(text); bad >= 0 {
 		at := whole.Offset(from + bad)

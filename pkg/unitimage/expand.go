@@ -108,7 +108,7 @@ type environment struct {
 // readEnvironment reads Environment= and UnsetEnvironment= of a section. Several
 // assignments a line, later ones win, an empty value clears all before it.
 func readEnvironment(doc *unitfile.Document, section string, name unitname.Name) environment {
-	env := environment{set: map[string]variable{}}
+	var env environment
 	var unset []string
 	for it := range doc.Assignments {
 		if it.Section != section {
@@ -123,6 +123,9 @@ func readEnvironment(doc *unitfile.Document, section string, name unitname.Name)
 			for _, w := range words {
 				t, specifier, _ := expandSpecifiers(wordText(it.Value, w), name)
 				if equals := strings.IndexByte(t.s, '='); equals > 0 {
+					if env.set == nil {
+						env.set = map[string]variable{}
+					}
 					env.set[t.s[:equals]] = variable{t.slice(equals+1, len(t.s)), specifier}
 				}
 			}
@@ -158,26 +161,28 @@ type argument struct {
 	splits bool
 }
 
-// expandVariables puts in the variables that systemd expands in a word. The
-// result is one argument, or those that $NAME splits into.
-func expandVariables(word text, specifiers bool, env environment) []argument {
+// appendExpanded adds a word with the variables that systemd expands in it: one
+// argument, or those that $NAME splits into.
+func appendExpanded(args []argument, word text, specifiers bool, env environment) []argument {
+	if strings.IndexByte(word.s, '$') < 0 {
+		return append(args, argument{text: word, specifiers: specifiers})
+	}
 	list := execline.Variables(word.s)
 	if len(list) == 0 && !strings.Contains(word.s, "$$") {
-		return []argument{{text: word, specifiers: specifiers}}
+		return append(args, argument{text: word, specifiers: specifiers})
 	}
 	if len(list) == 1 && list[0].Splits {
 		v, ok := env.set[list[0].Name]
 		if !ok {
-			return []argument{{text: unknownText(word), variables: true, splits: true}}
+			return append(args, argument{text: unknownText(word), variables: true, splits: true})
 		}
-		var out []argument
 		words, _ := execline.Words(v.value.s)
 		for _, w := range words {
 			var b builder
 			b.joinAt(subWord(v.value, w), word.site(0, len(word.s)))
-			out = append(out, argument{text: b.text(), variables: true, specifiers: v.specifier})
+			args = append(args, argument{text: b.text(), variables: true, specifiers: v.specifier})
 		}
-		return out
+		return args
 	}
 	var b builder
 	out := argument{variables: len(list) > 0, specifiers: specifiers}
@@ -194,7 +199,7 @@ func expandVariables(word text, specifiers bool, env environment) []argument {
 	}
 	appendUndollared(&b, word.slice(done, len(word.s)))
 	out.text = b.text()
-	return []argument{out}
+	return append(args, out)
 }
 
 // unknownText is a text of which nothing is known but how it is written.

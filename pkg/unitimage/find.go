@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"mvdan.cc/sh/v3/syntax"
+
 	"github.com/unitstamp/unitstamp/pkg/containerrun"
 	"github.com/unitstamp/unitstamp/pkg/execline"
 	"github.com/unitstamp/unitstamp/pkg/imageref"
@@ -63,38 +65,60 @@ func IsExec(it *unitfile.Item) bool {
 }
 
 // Find looks through a unit file. name is the unit's name, for specifiers.
-func Find(doc *unitfile.Document, name unitname.Name) *Found { return find(doc, name, false) }
+func Find(doc *unitfile.Document, name unitname.Name) *Found { return new(Finder).Find(doc, name) }
 
 // FindCalls is Find that lists the calls as well.
-func FindCalls(doc *unitfile.Document, name unitname.Name) *Found { return find(doc, name, true) }
+func FindCalls(doc *unitfile.Document, name unitname.Name) *Found {
+	return new(Finder).find(doc, name, true)
+}
 
-func find(doc *unitfile.Document, name unitname.Name, calls bool) *Found {
-	f := finder{name: name, found: &Found{}, environments: map[string]environment{}, doc: doc, calls: calls}
-	for it := range doc.Assignments {
-		f.item = it
-		switch {
-		case IsExec(it):
-			f.execLine()
-		case name.Quadlet() && it.Key == "Image" && slices.Contains(quadletSections, it.Section):
-			f.quadlet()
-		}
-	}
-	return f.found
+// A Finder looks through one unit after the other and uses its memory again. The
+// zero value is ready.
+type Finder struct{ scratch scratch }
+
+// scratch is memory for one command at a time, or for one unit.
+type scratch struct {
+	exec         execline.Line
+	line         []containerrun.Arg
+	args         []argument
+	shell        *syntax.Parser         // nil until the first script
+	environments map[string]environment // by section
+}
+
+// Find is the function of that name.
+func (f *Finder) Find(doc *unitfile.Document, name unitname.Name) *Found {
+	return f.find(doc, name, false)
+}
+
+func (f *Finder) find(doc *unitfile.Document, name unitname.Name, calls bool) *Found {
+	clear(f.scratch.environments)
+	return (&finder{name: name, found: &Found{}, doc: doc, calls: calls, scratch: &f.scratch}).run()
 }
 
 // finder walks one file.
 type finder struct {
-	doc          *unitfile.Document
-	name         unitname.Name
-	environments map[string]environment // by section
-	found        *Found
+	*scratch
+	doc   *unitfile.Document
+	name  unitname.Name
+	found *Found
 
-	item   *unitfile.Item     // the assignment being read
-	prefix string             // of the command being read
-	depth  int                // of scripts inside scripts
-	line   []containerrun.Arg // reused from command to command
-	args   []argument         // likewise
-	calls  bool               // they are asked for
+	item   *unitfile.Item // the assignment being read
+	prefix string         // of the command being read
+	depth  int            // of scripts inside scripts
+	calls  bool           // they are asked for
+}
+
+func (f *finder) run() *Found {
+	for it := range f.doc.Assignments {
+		f.item = it
+		switch {
+		case IsExec(it):
+			f.execLine()
+		case f.name.Quadlet() && it.Key == "Image" && slices.Contains(quadletSections, it.Section):
+			f.quadlet()
+		}
+	}
+	return f.found
 }
 
 // environment reads a section's variables once.
@@ -102,6 +126,9 @@ func (f *finder) environment(section string) environment {
 	env, ok := f.environments[section]
 	if !ok {
 		env = readEnvironment(f.doc, section, f.name)
+		if f.environments == nil {
+			f.environments = map[string]environment{}
+		}
 		f.environments[section] = env
 		f.found.OpenEnvironment = f.found.OpenEnvironment || env.open
 	}
@@ -111,11 +138,11 @@ func (f *finder) environment(section string) environment {
 // execLine reads the commands of one Exec*= assignment.
 func (f *finder) execLine() {
 	value := f.item.Value
-	line := execline.Parse(value.Text)
-	for i := range line.Commands {
-		f.command(&line.Commands[i])
+	f.exec.Read(value.Text)
+	for i := range f.exec.Commands {
+		f.command(&f.exec.Commands[i])
 	}
-	if p := line.Problem; p != nil {
+	if p := f.exec.Problem; p != nil {
 		span := source.Span{Start: value.Offset(p.Start), End: value.Offset(p.End)}
 		f.refuse(p.Fatal, Doubt{Span: span, Rule: p.Rule, Message: p.Message, Hint: p.Hint, words: strings.Fields(value.Text)})
 	}
@@ -145,9 +172,6 @@ func (f *finder) command(c *execline.Command) {
 	if c.ExpandsVariables() {
 		env = f.environment(f.item.Section)
 	}
-	if f.args == nil {
-		f.args = make([]argument, 0, 20)
-	}
 	args := f.args[:0]
 	for i, w := range c.Words {
 		if span, ok := f.plain(w); ok {
@@ -160,20 +184,22 @@ func (f *finder) command(c *execline.Command) {
 			f.badSpecifier(c, raw, bad)
 			return
 		}
-		list := []argument{{text: expanded, specifiers: specifiers}}
+		before := len(args)
 		if i > 0 && c.ExpandsVariables() { // the path is never expanded
-			list = expandVariables(expanded, specifiers, env)
+			args = appendExpanded(args, expanded, specifiers, env)
+		} else {
+			args = append(args, argument{text: expanded, specifiers: specifiers})
 		}
-		for _, a := range list {
-			a.site = f.wordSpan(w)
+		for k := range args[before:] {
 			if len(raw.s) > 0 {
-				a.site = raw.site(0, len(raw.s))
+				args[before+k].site = raw.site(0, len(raw.s))
+			} else {
+				args[before+k].site = f.wordSpan(w)
 			}
-			args = append(args, a)
 		}
 	}
 	f.prefix, f.args = c.Prefix, args
-	f.commandLine(args, env)
+	f.commandLine(args, env, nil)
 }
 
 // plain returns the place of a word that the program gets as it stands in the
@@ -188,9 +214,6 @@ func (f *finder) plain(w execline.Word) (source.Span, bool) {
 // namesNoImage is a quick look at a command without variables: most commands of a
 // unit are none of a container client, or do not name an image.
 func (f *finder) namesNoImage(c *execline.Command) bool {
-	if f.line == nil {
-		f.line = make([]containerrun.Arg, 0, 20)
-	}
 	f.line = f.line[:0]
 	for _, w := range c.Words {
 		if strings.IndexByte(w.Text, '$') >= 0 || !goodSpecifiers(w.Text) {
@@ -237,8 +260,9 @@ func (f *finder) badSpecifier(c *execline.Command, raw text, at int) {
 	})
 }
 
-// commandLine follows wrappers to a container client or to a shell's script.
-func (f *finder) commandLine(args []argument, env environment) {
+// commandLine follows wrappers to a container client or to a shell's script. Inside
+// a script, the shell around it says what a shell in it sees.
+func (f *finder) commandLine(args []argument, env environment, around *shellReader) {
 	f.line = appendArgs(f.line[:0], args)
 	line := f.line
 	target := containerrun.Unwrap(line)
@@ -248,6 +272,9 @@ func (f *finder) commandLine(args []argument, env environment) {
 			f.issue(args, 0, target.Issue, "")
 		}
 	case target.Script >= 0:
+		if around != nil {
+			env = around.environmentForChild()
+		}
 		f.script(args[target.Script].text, target.Shell, env)
 	case target.Program >= 0:
 		f.invocation(args, target.Program, line)
@@ -351,7 +378,7 @@ func (f *finder) quadlet() {
 	}
 	var a argument
 	// Quadlet hands the value on as one word of a command line.
-	if list := expandVariables(expanded, specifiers, f.environment("Service")); len(list) == 1 {
+	if list := appendExpanded(nil, expanded, specifiers, f.environment("Service")); len(list) == 1 {
 		a = list[0]
 	} else {
 		a = argument{text: unknownText(raw), variables: true}
@@ -375,7 +402,7 @@ func (f *finder) reference(a argument, command string) Reference {
 }
 
 // written is what stands in the file.
-func (f *finder) written(site source.Span) string { return string(site.Of(f.doc.File.Bytes)) }
+func (f *finder) written(site source.Span) string { return f.doc.Text(site) }
 
 // wordSpan is where a word stands, quotes included.
 func (f *finder) wordSpan(w execline.Word) source.Span {

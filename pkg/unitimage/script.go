@@ -18,11 +18,15 @@ func (f *finder) script(t text, shell string, env environment) {
 	if !f.calls && !mayHoldScriptedImage(t.s) || f.depth == maxDepth {
 		return
 	}
+	if f.shell == nil {
+		f.shell = syntax.NewParser()
+	}
 	variant := syntax.LangBash
 	if shell == "mksh" || shell == "ksh" {
 		variant = syntax.LangMirBSDKorn
 	}
-	file, err := syntax.NewParser(syntax.Variant(variant)).Parse(strings.NewReader(t.s), "")
+	syntax.Variant(variant)(f.shell)
+	file, err := f.shell.Parse(strings.NewReader(t.s), "")
 	if err != nil {
 		f.badScript(t, err)
 		return
@@ -229,10 +233,10 @@ func (s *shellReader) call(c *syntax.CallExpr) {
 	for _, a := range c.Assigns {
 		s.substitutions(a.Value)
 	}
-	var args []argument
+	args := make([]argument, 0, len(c.Args))
 	for _, w := range c.Args {
 		s.substitutions(w)
-		args = append(args, s.word(w)...)
+		args = s.appendWord(args, w)
 	}
 	if len(args) == 0 {
 		return
@@ -257,7 +261,7 @@ func (s *shellReader) call(c *syntax.CallExpr) {
 		return
 	}
 	before := len(s.found.References)
-	s.commandLine(args, s.environmentForChild())
+	s.commandLine(args, environment{}, s)
 	for i := before; i < len(s.found.References); i++ {
 		s.found.References[i].Shell = true
 	}

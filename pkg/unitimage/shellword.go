@@ -8,31 +8,30 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/source"
 )
 
-// word makes the arguments of a word of a script: one, or as many as an unquoted
-// variable splits into.
-func (s *shellReader) word(w *syntax.Word) []argument {
+// appendWord adds the arguments of a word of a script: one, or as many as an
+// unquoted variable splits into.
+func (s *shellReader) appendWord(args []argument, w *syntax.Word) []argument {
 	site := s.site(w)
 	if isLiteral(w) {
-		return []argument{{text: s.oneWord(w), site: site}}
+		return append(args, argument{text: s.oneWord(w), site: site})
 	}
 	if p := loneParameter(w); p != nil {
 		value, known := s.parameter(p)
 		if !known {
-			return []argument{{text: s.unknown(w), site: site, variables: true, splits: true}}
+			return append(args, argument{text: s.unknown(w), site: site, variables: true, splits: true})
 		}
 		if strings.ContainsAny(value.s, " \t\n") || value.s == "" {
-			var out []argument
 			for _, field := range fields(value) {
 				var b builder
 				b.joinAt(field, site)
-				out = append(out, argument{text: b.text(), site: site, variables: true})
+				args = append(args, argument{text: b.text(), site: site, variables: true})
 			}
-			return out
+			return args
 		}
 	}
 	if len(w.Parts) == 1 {
 		if _, ok := w.Parts[0].(*syntax.CmdSubst); ok {
-			return []argument{{text: s.unknown(w), site: site, variables: true, splits: true}}
+			return append(args, argument{text: s.unknown(w), site: site, variables: true, splits: true})
 		}
 	}
 	a := argument{text: s.oneWord(w), site: site}
@@ -43,7 +42,7 @@ func (s *shellReader) word(w *syntax.Word) []argument {
 		}
 		return true
 	})
-	return []argument{a}
+	return append(args, a)
 }
 
 // isLiteral reports whether nothing in a word is expanded.

@@ -131,8 +131,12 @@ func (t text) slice(i, j int) text {
 	if t.runs == nil {
 		return plainText(t.s[i:j], t.file+i)
 	}
+	first := t.runAt(i)
+	if r := t.runs[first]; r.origin == verbatim && r.site.Len() == 0 && j <= t.runEnd(first) {
+		return plainText(t.s[i:j], r.file+i-r.at)
+	}
 	var runs []run
-	for k := t.runAt(i); k < len(t.runs) && t.runs[k].at < j; k++ {
+	for k := first; k < len(t.runs) && t.runs[k].at < j; k++ {
 		r := t.runs[k]
 		if r.at < i {
 			if r.origin == verbatim {
