@@ -87,7 +87,9 @@ var rooms = map[string]room{
 	"internal/oracle/dockeroperand":      {testing_, []string{"internal/oracle/sandbox"}},
 	"internal/oracle/scriptcalls":        {testing_, []string{"internal/oracle/sandbox"}},
 	"internal/oracle/imageplaces":        {testing_, []string{"internal/oracle/dockeroperand", "internal/oracle/scriptcalls", "internal/oracle/systemdwords"}},
+	"lab/engine":                         {testing_, []string{"lab/node"}},
 	"lab/node":                           {testing_, nil},
+	"lab/sshd":                           {testing_, nil},
 }
 
 // worldly are packages of the standard library that touch the world.
