@@ -19,6 +19,8 @@ type document struct {
 	Commit   string   `json:"commit"`
 	Parent   string   `json:"parent"`
 	Attempts int      `json:"attempts"`
+	Carried  bool     `json:"carried,omitempty"`  // another job pushed it
+	Carrying int      `json:"carrying,omitempty"` // other jobs' commits that this one pushed
 	Files    []change `json:"files"`
 	Reason   string   `json:"reason,omitempty"`
 	Hint     string   `json:"hint,omitempty"`
@@ -48,7 +50,7 @@ func resultOf(err error) string {
 // the program.
 func printOutcome(call *door.Call, o *order, out guard.Outcome, r confrepo.Result, err error) error {
 	doc := document{Repo: confrepo.Redact(o.target.URL), Branch: first(r.Branch, o.target.Branch), Commit: r.Commit, Parent: r.Parent,
-		Attempts: r.Attempts, Files: []change{}}
+		Attempts: r.Attempts, Carried: r.Carried, Carrying: r.Carrying, Files: []change{}}
 	for _, f := range out.Files {
 		doc.Files = append(doc.Files, change{f.Path, string(f.Action), f.Old, f.New})
 	}

@@ -21,9 +21,13 @@ func run(ctx context.Context, call *door.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, call.Duration("deadline"))
 	defer cancel()
 	var outcome guard.Outcome
-	result, err := confrepo.Publish(ctx, o.target, func(tip *confrepo.Tip) (confrepo.Decision, error) {
+	if !call.Bool("no-queue") {
+		o.options.Queue = o.queue(&outcome)
+	}
+	result, err := confrepo.Publish(ctx, o.target, func(tip *confrepo.Tip) (d confrepo.Decision, err error) {
+		o.request.ID = tip.Request
 		outcome, err = guard.Decide(view{tip}, o.request)
-		return o.decision(outcome), err
+		return decision(outcome, o.author, o.commit), err
 	}, o.options)
 	if err == nil {
 		for _, note := range outcome.Notes {
@@ -33,9 +37,32 @@ func run(ctx context.Context, call *door.Call) error {
 	return printOutcome(call, o, outcome, result, doorError(err))
 }
 
+// queue lets other jobs carry the order out, and this one theirs. What becomes of
+// the order elsewhere is written to outcome. An order that is too large for that
+// has no queue.
+func (o *order) queue(outcome *guard.Outcome) *confrepo.Queue {
+	text, err := guard.WriteRequest(o.request)
+	if err != nil {
+		return nil
+	}
+	return &confrepo.Queue{
+		Request: text, Author: o.author, Committer: o.commit, RequestOf: guard.RequestOf,
+		Decide: func(text []byte, tip *confrepo.Tip) (confrepo.Decision, error) {
+			r, err := guard.ReadRequest(text)
+			if err != nil {
+				return confrepo.Decision{}, err
+			}
+			r.ID = tip.Request
+			out, err := guard.Decide(view{tip}, r)
+			return decision(out, confrepo.Signature{}, confrepo.Signature{}), err
+		},
+		Landed: func(c confrepo.Commit) { *outcome = guard.Carried(o.request, c.Message) },
+	}
+}
+
 // decision turns what may be done into changes of the repository.
-func (o *order) decision(out guard.Outcome) confrepo.Decision {
-	d := confrepo.Decision{Message: out.Message, Author: o.author, Committer: o.commit}
+func decision(out guard.Outcome, author, committer confrepo.Signature) confrepo.Decision {
+	d := confrepo.Decision{Message: out.Message, Author: author, Committer: committer}
 	for _, f := range out.Files {
 		if f.Action != guard.Unchanged {
 			d.Changes = append(d.Changes, confrepo.Change{Path: f.Path, Content: f.After, Remove: f.Action == guard.Removed})

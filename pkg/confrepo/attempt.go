@@ -17,50 +17,72 @@ type place struct {
 	fresh bool          // the reference does not exist yet
 }
 
-// attempt is one round: find the tip, read it, decide, push.
+// attempt is one round: find the tip, and then go on alone or in the queue.
 func (p *publisher) attempt(ctx context.Context) error {
-	if !p.o.DryRun {
-		p.wire.prepare(ctx)
+	if p.ticket == nil {
+		if !p.o.DryRun {
+			p.wire.prepare(ctx)
+		}
+		p.step("reading the tip of %s", p.shown)
 	}
 	at, err := p.find(ctx)
 	if err != nil {
 		return err
 	}
+	p.result.Branch, p.result.Created = strings.TrimPrefix(at.ref, "refs/heads/"), at.fresh
 	if there, err := p.landed(ctx, at.id); err != nil || there {
 		return err
 	}
+	return p.takeTurn(ctx, at)
+}
+
+// alone reads the tip, decides and pushes.
+func (p *publisher) alone(ctx context.Context, at place) error {
 	if err := p.read(ctx, at.id); err != nil {
 		return err
 	}
 	p.result.Attempts++
-	p.result.Branch = strings.TrimPrefix(at.ref, "refs/heads/")
-	p.result.Parent, p.result.Created = "", at.fresh
+	p.result.Parent = ""
 	if !at.id.IsZero() {
 		p.result.Parent = at.id.String()
 	}
-	decision, tree, err := p.decideUpon(ctx, at)
+	tip, err := p.tipOf(at)
+	if err != nil {
+		return err
+	}
+	decision, tree, err := p.consider(ctx, tip, p.decide)
 	if err != nil || tree == nil {
 		return err
 	}
+	l, err := p.commitUpon(at.id, decision, *tree)
+	if err != nil || p.o.DryRun {
+		return err
+	}
+	from := at.id
+	if at.fresh {
+		from = plumbing.ZeroHash
+	}
+	p.step("pushing %s to %s", l.id.String()[:10], p.result.Branch)
+	u := update{commands: []command{{at.ref, from.String(), l.id.String()}}, pack: encodePack([]link{l}, p.thin), wary: from.IsZero()}
+	o := outcome{result: p.result}
+	o.result.Commit = l.id.String()
+	return p.push(ctx, at, u, l.id, o)
+}
+
+// commitUpon makes the commit that a decision asks for.
+func (p *publisher) commitUpon(parent plumbing.Hash, d Decision, tree built) (link, error) {
 	stamp := p.o.now().UTC()
-	for _, s := range []*Signature{&decision.Author, &decision.Committer} {
+	for _, s := range []*Signature{&d.Author, &d.Committer} {
 		if s.When.IsZero() {
 			s.When = stamp
 		}
 	}
-	commit, err := encodeCommit(tree.root, at.id, decision, p.o.Sign)
-	if err != nil {
-		return err
-	}
-	if p.o.DryRun {
-		return nil
-	}
-	return p.push(ctx, at, commit, *tree)
+	commit, err := encodeCommit(tree.root, parent, d, p.o.Sign)
+	return link{id: plumbing.ComputeHash(plumbing.CommitObject, commit), commit: commit, built: tree}, err
 }
 
 // find reads the reference that is to be updated.
 func (p *publisher) find(ctx context.Context) (place, error) {
-	p.step("reading the tip of %s", p.shown)
 	refs, err := p.remote.list(ctx, p.branch)
 	if err != nil {
 		return place{}, explain(asError("read", err))
@@ -73,6 +95,7 @@ func (p *publisher) find(ctx context.Context) (place, error) {
 		}
 	}
 	at := place{ref: "refs/heads/" + branch}
+	p.entries = entriesOf(refs, branch)
 	if id, ok := refs.tips[at.ref]; ok {
 		at.id = id
 		return at, nil
@@ -168,32 +191,41 @@ func (p *publisher) blobs() blobPolicy {
 	return someBlobs
 }
 
-// decideUpon calls the decision until it has seen all that it asks for, and
-// builds the new tree. A nil tree means that nothing changes.
-func (p *publisher) decideUpon(ctx context.Context, at place) (Decision, *built, error) {
+// tipOf is the tip as a decision sees it.
+func (p *publisher) tipOf(at place) (*Tip, error) {
 	tip := &Tip{Branch: p.result.Branch, New: at.fresh, store: p.store}
-	if !at.id.IsZero() {
-		raw, ok := p.store.get(at.id, plumbing.CommitObject)
-		if !ok {
-			return Decision{}, nil, missing(at.id)
-		}
-		commit, err := parseCommit(at.id, raw)
-		if err != nil {
-			return Decision{}, nil, &Error{Kind: Unsupported, Step: "read", Text: err.Error()}
-		}
-		tip.ID, tip.commit, tip.history = commit.ID, commit, p.depth
+	if at.id.IsZero() {
+		return tip, nil
 	}
+	raw, ok := p.store.get(at.id, plumbing.CommitObject)
+	if !ok {
+		return nil, missing(at.id)
+	}
+	commit, err := parseCommit(at.id, raw)
+	if err != nil {
+		return nil, &Error{Kind: Unsupported, Step: "read", Text: err.Error()}
+	}
+	tip.ID, tip.commit, tip.base, tip.history = commit.ID, commit, at.id, p.depth
+	return tip, nil
+}
+
+// maxRounds bounds how often a decision may ask for more.
+const maxRounds = 20
+
+// consider calls a decision until it has seen all that it asks for, and builds
+// the new tree. A nil tree means that nothing changes.
+func (p *publisher) consider(ctx context.Context, tip *Tip, decide Decide) (Decision, *built, error) {
 	var decision Decision
 	for round := 0; ; round++ {
 		var err error
-		decision, err = p.decide(tip)
+		decision, err = decide(tip)
 		if tip.needs.empty() {
 			if err != nil {
 				return decision, nil, err
 			}
 			break
 		}
-		if round > 20 {
+		if round > maxRounds {
 			return decision, nil, errors.New("the decision never stops asking for more of the tip")
 		}
 		if err := p.load(ctx, tip); err != nil {
@@ -209,7 +241,7 @@ func (p *publisher) decideUpon(ctx context.Context, at place) (Decision, *built,
 	if err != nil {
 		return decision, nil, err
 	}
-	if tree.root == tip.commit.tree || tree.root == plumbing.ComputeHash(plumbing.TreeObject, nil) && at.id.IsZero() {
+	if tree.root == tip.commit.tree || tree.root == plumbing.ComputeHash(plumbing.TreeObject, nil) && tip.commit.id.IsZero() {
 		return decision, nil, nil
 	}
 	return decision, &tree, nil
@@ -225,7 +257,9 @@ func (p *publisher) load(ctx context.Context, tip *Tip) error {
 		}
 		return nil
 	}
-	here := []plumbing.Hash{tip.commit.id}
+	here := []plumbing.Hash{tip.base}
+	n.history, n.trees, tip.history = max(0, n.history-tip.made), max(0, n.trees-tip.made), tip.history-tip.made
+	defer func() { tip.history += tip.made }()
 	if p.remote.noIDs && len(n.blobs) > 0 {
 		// the only way to some of the blobs is all of them
 		p.remote.noFilter = true

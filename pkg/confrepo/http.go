@@ -25,6 +25,8 @@ type httpWire struct {
 	agent  string
 	header string // Authorization, or ""
 	now    func() time.Time
+
+	offered []string // what git-receive-pack said it can do; nil if not asked
 }
 
 func newHTTPWire(a address, o Options) (*httpWire, error) {
@@ -95,8 +97,8 @@ func (w *httpWire) ask(ctx context.Context, request []byte) (*answer, error) {
 // push posts the update straight away. Only after an odd answer is the
 // server's advertisement read first, to learn which capabilities it has.
 func (w *httpWire) push(ctx context.Context, u update) (*answer, error) {
-	var offered []string
-	if u.wary {
+	offered := w.offered
+	if u.wary || u.atomic && offered == nil {
 		a, err := w.advertisement(ctx, "git-receive-pack", "push")
 		if err != nil {
 			return nil, err
@@ -106,7 +108,10 @@ func (w *httpWire) push(ctx context.Context, u update) (*answer, error) {
 		if err = a.finish(err); err != nil {
 			return nil, err
 		}
-		offered = r.offered
+		offered, w.offered = r.offered, r.offered
+	}
+	if err := u.allows(offered); err != nil {
+		return nil, err
 	}
 	a, err := w.post(ctx, "git-receive-pack", "push", u.request(offered))
 	if e := (*Error)(nil); errors.As(err, &e) {

@@ -51,7 +51,7 @@ func FuzzPatch(f *testing.F) {
 
 func FuzzPackfile(f *testing.F) {
 	b := built{blobs: map[plumbing.Hash][]byte{plumbing.ComputeHash(plumbing.BlobObject, []byte("x")): []byte("x")}}
-	f.Add(encodePack([]byte("tree 0\n"), b, true))
+	f.Add(encodePack([]link{{commit: []byte("tree 0\n"), built: b}}, true))
 	f.Add([]byte("PACK"))
 	f.Fuzz(func(t *testing.T, pack []byte) {
 		for _, policy := range []blobPolicy{noBlobs, allBlobs} {
@@ -121,9 +121,9 @@ func TestPackOfSeveralBlobsIsStable(t *testing.T) {
 		data := []byte(strings.Repeat("x", i))
 		b.blobs[plumbing.ComputeHash(plumbing.BlobObject, data)] = data
 	}
-	first := encodePack([]byte("c"), b, true)
+	first := encodePack([]link{{commit: []byte("c"), built: b}}, true)
 	for range 5 {
-		if !slices.Equal(first, encodePack([]byte("c"), b, true)) {
+		if !slices.Equal(first, encodePack([]link{{commit: []byte("c"), built: b}}, true)) {
 			t.Fatal("the order of objects changes")
 		}
 	}

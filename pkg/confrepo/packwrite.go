@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"crypto/sha1"
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -55,32 +56,50 @@ func appendCopy(d []byte, start, end int) []byte {
 	return d
 }
 
-// encodePack writes the objects of a new commit. With thin set, trees are sent
-// as deltas against trees that the server has, which makes the pack a few
-// hundred bytes whatever the size of the folders.
-func encodePack(commit []byte, b built, thin bool) []byte {
-	var out bytes.Buffer
-	out.WriteString("PACK")
-	binary.Write(&out, binary.BigEndian, [2]uint32{2, uint32(1 + len(b.trees) + len(b.blobs))})
-	writeEntry(&out, plumbing.CommitObject, nil, commit)
-	for _, t := range b.trees {
-		if thin && len(t.delta) > 0 {
-			writeEntry(&out, plumbing.REFDeltaObject, t.base[:], t.delta)
-		} else {
-			writeEntry(&out, plumbing.TreeObject, nil, t.data)
+// link is one commit of a chain: the raw commit, and the trees and blobs that
+// it adds to its parent's.
+type link struct {
+	id     plumbing.Hash
+	commit []byte
+	built
+}
+
+// encodePack writes the objects of new commits. With thin set, trees are sent as
+// deltas against trees that the server has or that come before them, which makes
+// the pack a few hundred bytes for each commit, whatever the size of the folders.
+func encodePack(chain []link, thin bool) []byte {
+	var body bytes.Buffer
+	count, seen := uint32(0), map[plumbing.Hash]bool{}
+	for _, l := range chain {
+		writeEntry(&body, plumbing.CommitObject, nil, l.commit)
+		count++
+		for _, t := range l.trees {
+			seen[t.base] = true // known already: nothing may become its own base
+			if seen[t.id] {
+				continue
+			}
+			seen[t.id] = true
+			count++
+			if thin && len(t.delta) > 0 {
+				writeEntry(&body, plumbing.REFDeltaObject, t.base[:], t.delta)
+			} else {
+				writeEntry(&body, plumbing.TreeObject, nil, t.data)
+			}
+		}
+		for _, id := range slices.SortedFunc(maps.Keys(l.blobs), func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) }) {
+			if !seen[id] {
+				seen[id] = true
+				count++
+				writeEntry(&body, plumbing.BlobObject, nil, l.blobs[id])
+			}
 		}
 	}
-	ids := make([]plumbing.Hash, 0, len(b.blobs))
-	for id := range b.blobs {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
-	for _, id := range ids {
-		writeEntry(&out, plumbing.BlobObject, nil, b.blobs[id])
-	}
-	sum := sha1.Sum(out.Bytes())
-	out.Write(sum[:])
-	return out.Bytes()
+	out := []byte("PACK")
+	out = binary.BigEndian.AppendUint32(out, 2)
+	out = binary.BigEndian.AppendUint32(out, count)
+	out = append(out, body.Bytes()...)
+	sum := sha1.Sum(out)
+	return append(out, sum[:]...)
 }
 
 func writeEntry(out *bytes.Buffer, kind plumbing.ObjectType, base, data []byte) {

@@ -195,6 +195,11 @@ func (w *processWire) push(ctx context.Context, u update) (*answer, error) {
 		endProcess(p)
 		return nil, err
 	}
+	if err := u.allows(r.offered); err != nil {
+		a.finish(nil)
+		endProcess(p)
+		return nil, err
+	}
 	if _, err := p.in.Write(u.request(r.offered)); err != nil {
 		e := asError("push", a.finish(noUnexpected(err)))
 		e.unknownOutcome = true

@@ -2,9 +2,7 @@ package confrepo
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -50,6 +48,10 @@ type Options struct {
 	Sign func(payload []byte) (string, error)
 	// DryRun does everything but the push.
 	DryRun bool
+	// Queue, if not nil, lets this job and others carry each other's requests out
+	// when many push at once. It is not used in a dry run, with Sign, or for a
+	// branch that does not exist yet.
+	Queue *Queue
 	// Agent names the program to the server, as in "confpush/1.2".
 	Agent string
 	// Step, if not nil, is told what is being done, one line at a time.
@@ -86,8 +88,13 @@ type Result struct {
 	Commit string
 	// Parent is the id of the tip that was decided upon; "" if there was none.
 	Parent string
-	// Attempts counts the tips that were decided upon.
+	// Attempts counts the tips that were decided upon; at least 1 if anything was
+	// pushed.
 	Attempts int
+	// Carried says that another job pushed the commit together with its own.
+	Carried bool
+	// Carrying counts the other jobs' commits that were pushed with the own.
+	Carrying int
 	// Created says that the branch was not there before.
 	Created bool
 }
@@ -112,8 +119,12 @@ func Publish(ctx context.Context, target Target, decide Decide, o Options) (Resu
 	defer w.close()
 	p := &publisher{
 		o: o, wire: w, branch: target.Branch, decide: decide, store: newStore(), shown: a.shown,
-		remote: &remote{wire: w, agent: o.agent()}, thin: true,
+		remote: &remote{wire: w, agent: o.agent()}, thin: true, requests: map[string]request{},
 	}
+	if o.DryRun || o.Sign != nil || o.Queue != nil && len(o.Queue.Request) > maxRequest/2 {
+		p.o.Queue = nil // each commit has to carry its own signature
+	}
+	p.remote.queue = p.o.Queue != nil
 	return p.run(ctx)
 }
 
@@ -142,35 +153,26 @@ type publisher struct {
 	result Result
 	said   []string // the server's lines of the last push
 
-	// pending are commits that were sent without a clear answer, the first tip
-	// they were sent upon, and why the answer is unclear.
-	pending     []plumbing.Hash
+	// pending are pushes that were sent without a clear answer, and the first tip
+	// they were sent upon.
+	pending     []sent
 	pendingBase plumbing.Hash
+
+	end      time.Time          // of the whole run, or zero
+	losses   int                // races lost
+	entries  []queued           // the queue as last listed, oldest first
+	requests map[string]request // what was read of it, by reference
+	ticket   *ticket            // the own request, from the moment it is sent
+	leaving  bool               // the queue is not used any more
 }
 
-// lostRace: the tip moved, or is locked, while we pushed.
-type lostRace struct{ reason string }
-
-func (e *lostRace) Error() string { return e.reason }
-
-// Patience with faults that may last: a server that was never reached, and a
-// branch that does not move although the update is not taken (a lock that
-// somebody left behind).
-const (
-	unreachedPatience = 15 * time.Second
-	lockedPatience    = 20 * time.Second
-)
-
 func (p *publisher) run(ctx context.Context) (Result, error) {
-	begun := p.o.now()
+	p.end, _ = ctx.Deadline()
 	limit := p.o.AttemptTimeout
 	if limit <= 0 {
 		limit = time.Minute
 	}
-	reached := false
-	stuckSince, stuckAt := begun, plumbing.ZeroHash
-	losses, faults := 0, 0
-	var lastRace *Error
+	patience := newPatience(p)
 	for {
 		started := p.o.now()
 		attempt, cancel := context.WithTimeout(ctx, limit)
@@ -179,109 +181,65 @@ func (p *publisher) run(ctx context.Context) (Result, error) {
 		if err == nil {
 			return p.result, nil
 		}
-		cycle := p.o.now().Sub(started)
-		var race *lostRace
-		var wait time.Duration
-		if errors.As(err, &race) {
-			reached = true
-			if p.held != stuckAt || losses == 0 {
-				stuckSince, stuckAt = started, p.held
-			} else if p.o.now().Sub(stuckSince) > lockedPatience {
-				e := failure(Unavailable, "push", "the server does not update %s: %s", p.result.Branch, race.reason)
-				e.Remote = p.said
-				return p.result, e
-			}
-			wait = p.pause(cycle, losses, 4*time.Second)
-			losses++
-			lastRace = &Error{Kind: Unavailable, Step: "push", Text: "the update was not taken: " + race.reason, Remote: p.said}
-			err = lastRace
-			p.step("another writer was faster (%s), reading the new tip", race.reason)
-		} else {
-			e := (*Error)(nil)
-			if !errors.As(err, &e) {
-				if ctx.Err() == nil || !isContext(err) {
-					return p.result, err // the decision's own answer
-				}
-				e = passing("read", err)
-			}
-			if e.Remote == nil {
-				e.Remote = p.said
-			}
-			err = e
-			reached = reached || !e.unreached
-			if e.incomplete { // a filter that leaves out too much
-				p.remote.noFilter, p.held = true, plumbing.ZeroHash
-			}
-			if !e.again {
-				return p.settle(ctx, e)
-			}
-			if !reached && p.o.now().Sub(begun) > unreachedPatience {
-				return p.result, e
-			}
-			p.remote.hangUp()
-			wait = p.pause(max(cycle, 250*time.Millisecond), faults, 10*time.Second)
-			if e.RetryAfter > 0 {
-				wait = e.RetryAfter + p.pause(time.Second, 0, time.Second)
-			}
-			faults++
-			if ctx.Err() == nil {
-				p.step("%s; trying again in %s", e, wait.Round(10*time.Millisecond))
-			}
-		}
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < wait {
-			e := asError("push", err)
-			if lastRace != nil && ctx.Err() != nil {
-				e = lastRace // tells more than that the time is up
-			}
+		next := patience.after(ctx, err, started)
+		switch {
+		case next.answer != nil:
+			return p.result, next.answer
+		case next.end:
+			return p.settle(ctx, next.failure)
+		case !p.end.IsZero() && time.Until(p.end) < next.wait:
+			e := *next.failure
 			e.Text += " (no time left for another attempt)"
-			return p.settle(ctx, e)
+			return p.settle(ctx, &e)
 		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(next.wait):
 		case <-ctx.Done():
-			return p.settle(ctx, asError("push", err))
+			return p.settle(ctx, next.failure)
 		}
 	}
-}
-
-func isContext(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// pause is full jitter over an exponentially growing range: many writers that
-// failed together spread out instead of meeting again.
-func (p *publisher) pause(unit time.Duration, n int, limit time.Duration) time.Duration {
-	jitter := rand.Float64
-	if p.o.Jitter != nil {
-		jitter = p.o.Jitter
-	}
-	top := min(limit, unit<<min(n, 5))
-	return time.Duration(jitter() * float64(top))
 }
 
 // settle is called when there is no further attempt. If a push is without an
-// answer, one short look at the tip is taken, even past the deadline, so that
-// the caller learns the truth.
+// answer, or the own request still waits, a short look is taken, even past the
+// deadline, so that the caller learns the truth and nothing is left behind.
 func (p *publisher) settle(ctx context.Context, e *Error) (Result, error) {
-	if len(p.pending) == 0 {
+	if len(p.pending) == 0 && p.ticket == nil {
 		return p.result, e
 	}
-	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), 1500*time.Millisecond)
-	defer cancel()
+	past := context.WithoutCancel(ctx)
 	p.remote.hangUp()
-	at, err := p.find(look)
-	if err == nil {
-		if there, err := p.landed(look, at.id); err == nil {
-			if there {
-				return p.result, nil
-			}
+	if p.ticket != nil && !p.ticket.stuck {
+		short, cancel := context.WithTimeout(past, 1200*time.Millisecond)
+		v := p.withdraw(short)
+		cancel()
+		if v == landed && len(p.pending) == 0 {
 			return p.result, e
 		}
+		p.remote.hangUp()
 	}
-	e.Kind = Unsettled
-	e.Text += "; it is not known whether the last push was taken"
-	e.Hint = "look whether the branch holds commit " + p.pending[len(p.pending)-1].String() + "; running the same command again is safe"
-	return p.result, e
+	look, cancel := context.WithTimeout(past, 1300*time.Millisecond)
+	defer cancel()
+	at, err := p.find(look)
+	if err == nil {
+		var there bool
+		if there, err = p.landed(look, at.id); there {
+			return p.result, err
+		}
+	}
+	if err == nil && !p.inLine() {
+		return p.result, e
+	}
+	unknown := *e
+	unknown.Kind = Unsettled
+	if p.ticket != nil && (err != nil || p.inLine()) {
+		unknown.Text += "; the request may still be carried out by another job"
+		unknown.Hint = "it waits as " + p.ticket.ref + " until " + p.ticket.expires.UTC().Format(time.TimeOnly) + " UTC at most; running the same command again is safe"
+		return p.result, &unknown
+	}
+	unknown.Text += "; it is not known whether the last push was taken"
+	unknown.Hint = "look whether the branch holds commit " + p.pending[len(p.pending)-1].tip.String() + "; running the same command again is safe"
+	return p.result, &unknown
 }
 
 func (p *publisher) step(format string, args ...any) {

@@ -9,16 +9,25 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// push sends the commit and acts on the answer.
-func (p *publisher) push(ctx context.Context, at place, commit []byte, tree built) error {
-	id := plumbing.ComputeHash(plumbing.CommitObject, commit)
-	from := at.id
-	if at.fresh {
-		from = plumbing.ZeroHash
-	}
-	p.step("pushing %s to %s", id.String()[:10], p.result.Branch)
-	u := update{ref: at.ref, from: from.String(), to: id.String(), pack: encodePack(commit, tree, p.thin),
-		wary: p.wary || from.IsZero(), agent: p.o.agent()}
+// outcome is what is known once a push was taken.
+type outcome struct {
+	result Result
+	// answer is the decision's error if it was others' commits that were pushed.
+	answer error
+	// requested: the own request was removed by the same push.
+	requested bool
+}
+
+// sent is a push without a clear answer.
+type sent struct {
+	tip plumbing.Hash // taken if this is in the branch's history
+	outcome
+}
+
+// send pushes an update and judges the answer. An error comes with the verdict
+// unclear only.
+func (p *publisher) send(ctx context.Context, u update) (verdict, report, error) {
+	u.wary, u.agent = u.wary || p.wary, p.o.agent()
 	p.said = nil
 	say := func(line string) {
 		p.said = append(p.said, line)
@@ -30,28 +39,42 @@ func (p *publisher) push(ctx context.Context, at place, commit []byte, tree buil
 	if err != nil {
 		e := asError("push", err)
 		p.wary = p.wary || e.wary
-		if e.unknownOutcome {
-			p.remember(id, at.id)
-		}
-		return e
+		return unclear, report{}, e
 	}
-	r, err := readReport(a.r, at.ref, say)
+	r, err := readReport(a.r, u.commands[0].ref, say)
 	err = a.finish(err)
-	switch judge(r, p.said) {
+	v := judge(r, p.said)
+	if v != unclear {
+		return v, r, nil
+	}
+	p.wary = true
+	if err == nil {
+		err = errors.New("the server's answer holds no report")
+	}
+	e := asError("push", err)
+	e.unknownOutcome = true
+	return v, r, e
+}
+
+// push sends commits that make last the new tip, and acts on the answer.
+func (p *publisher) push(ctx context.Context, at place, u update, last plumbing.Hash, o outcome) error {
+	v, r, err := p.send(ctx, u)
+	switch v {
 	case landed:
-		p.result.Commit = id.String()
-		return nil
+		return p.took(o)
 	case unclear:
-		p.remember(id, at.id)
-		p.wary = true
-		if err == nil {
-			err = errors.New("the server's answer holds no report")
+		if e := asError("push", err); e.unknownOutcome {
+			p.remember(sent{last, o}, at.id)
 		}
-		return asError("push", err)
+		return err
 	case refused:
-		e := failure(Rejected, "push", "the server refuses the update of %s: %s", p.result.Branch, r.ref)
+		reason := r.ref
+		if reason == "ok" || reason == "" {
+			reason = strings.Join(r.others, ", ")
+		}
+		e := failure(Rejected, "push", "the server refuses the update of %s: %s", p.result.Branch, reason)
 		e.Remote = p.said
-		e.Hint = refusalHint(r.ref, p.said)
+		e.Hint = refusalHint(reason, p.said)
 		return e
 	case brokenPack:
 		p.thin = false // from now on with whole objects
@@ -61,6 +84,15 @@ func (p *publisher) push(ctx context.Context, at place, commit []byte, tree buil
 		return passing("push", err)
 	}
 	return &lostRace{r.ref}
+}
+
+// took makes the outcome of a push the result.
+func (p *publisher) took(o outcome) error {
+	p.result, p.pending = o.result, nil
+	if o.requested {
+		p.ticket = nil
+	}
+	return o.answer
 }
 
 func refusalHint(reason string, said []string) string {
@@ -74,49 +106,91 @@ func refusalHint(reason string, said []string) string {
 	return ""
 }
 
-func (p *publisher) remember(id, base plumbing.Hash) {
+func (p *publisher) remember(s sent, base plumbing.Hash) {
 	if len(p.pending) == 0 {
 		p.pendingBase = base
 	}
-	p.pending = append(p.pending, id)
+	p.pending = append(p.pending, s)
 }
 
-// landed settles pushes whose answer was lost: it tells whether one of the
-// pending commits is the tip or behind it. If none is, and the branch has
+// landed settles pushes whose answer was lost, and a request that is in the queue
+// no more: it tells whether one of the commits is the tip or behind it. The error
+// may be the decision's own. If none of the pushed commits is, and the branch has
 // moved, none of them can land any more, since each names a tip that is gone.
 func (p *publisher) landed(ctx context.Context, tip plumbing.Hash) (bool, error) {
-	if len(p.pending) == 0 || tip.IsZero() {
-		return false, nil
+	base, pushed := p.pendingBase, len(p.pending) > 0
+	requested := p.ticket != nil && !p.inLine()
+	if requested {
+		base = p.ticket.base // not younger than any push since
 	}
-	if tip == p.pendingBase {
+	if !pushed && !requested || tip.IsZero() || tip == base {
 		return false, nil // not yet: a second push upon the same tip cannot also win
 	}
-	found, ok := plumbing.ZeroHash, slices.Contains(p.pending, tip)
-	if ok {
-		found = tip
-	} else {
-		q := fetchRequest{wants: []plumbing.Hash{tip}, filter: "tree:0", depth: 1000}
-		if !p.pendingBase.IsZero() {
-			q.haves, q.depth = []plumbing.Hash{p.pendingBase}, 0
-		}
-		between := newStore()
-		if err := p.remote.fetch(ctx, q, between); err != nil {
-			return false, explain(asError("read", err))
-		}
-		for _, id := range p.pending {
-			if _, there := between.objects[id]; there {
-				found, ok = id, true
-			}
-		}
-		if between.objects[tip].data == nil {
-			return false, missing(tip)
+	if at := slices.IndexFunc(p.pending, func(s sent) bool { return s.tip == tip }); at >= 0 {
+		return true, p.found(p.pending[at])
+	}
+	between, err := p.commitsSince(ctx, base, tip)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range p.pending {
+		if _, there := between.objects[s.tip]; there {
+			return true, p.found(s)
 		}
 	}
-	if !ok {
+	if tip != p.pendingBase {
 		p.pending = nil
+	}
+	if !requested {
 		return false, nil
 	}
+	return p.carried(between)
+}
+
+// found takes note of a push that was taken after all.
+func (p *publisher) found(s sent) error {
 	p.step("the answer was lost, but the commit is there")
-	p.result.Commit = found.String()
-	return true, nil
+	return p.took(s.outcome)
+}
+
+// carried looks for the commit that another job made for the own request.
+func (p *publisher) carried(between *store) (bool, error) {
+	for id, o := range between.objects {
+		if o.kind != plumbing.CommitObject {
+			continue
+		}
+		c, err := parseCommit(id, o.data)
+		if err != nil || p.o.Queue.RequestOf(c.Message) != p.ticket.name {
+			continue
+		}
+		p.step("landed with another job's push")
+		p.result.Commit, p.result.Parent, p.result.Carried = c.ID, "", true
+		p.result.Attempts = max(1, p.result.Attempts)
+		if len(c.Parents) > 0 {
+			p.result.Parent = c.Parents[0]
+		}
+		if p.o.Queue.Landed != nil {
+			p.o.Queue.Landed(c)
+		}
+		p.ticket = nil
+		return true, nil
+	}
+	return false, nil
+}
+
+// commitsSince reads the commits behind tip that are not behind base, without
+// their trees.
+func (p *publisher) commitsSince(ctx context.Context, base, tip plumbing.Hash) (*store, error) {
+	q := fetchRequest{wants: []plumbing.Hash{tip}, filter: "tree:0", depth: 1000}
+	if !base.IsZero() {
+		q.haves, q.depth = []plumbing.Hash{base}, 0
+	}
+	between := newStore()
+	if err := p.remote.fetch(ctx, q, between); err != nil {
+		return nil, explain(asError("read", err))
+	}
+	if between.objects[tip].data == nil {
+		return nil, missing(tip)
+	}
+	return between, nil
 }

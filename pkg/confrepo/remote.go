@@ -29,6 +29,7 @@ type remote struct {
 	fetchOps []string // features of the version 2 fetch command; nil if not asked
 	noFilter bool     // the server does not take a filter
 	noIDs    bool     // the server does not take ids that no reference names
+	queue    bool     // list the requests that wait for the branch as well
 	listed   *references
 	started  bool // a conversation is open in which nothing was fetched yet
 }
@@ -37,8 +38,22 @@ type remote struct {
 type references struct {
 	tips map[string]plumbing.Hash // full name -> id
 	head string                   // full name that HEAD points to, or ""
+	// requests are the references below [queueRoot], which no branch is among.
+	requests map[string]plumbing.Hash
 	// all: the list is whole, not only what was asked for.
 	all bool
+}
+
+func newReferences(all bool) *references {
+	return &references{tips: map[string]plumbing.Hash{}, requests: map[string]plumbing.Hash{}, all: all}
+}
+
+func (r *references) add(name string, id plumbing.Hash) {
+	if strings.HasPrefix(name, queueRoot) {
+		r.requests[name] = id
+		return
+	}
+	r.tips[name] = id
 }
 
 // list asks for the branch (if one is named) and HEAD.
@@ -146,7 +161,7 @@ func (r *remote) readVersion2(in *bufio.Reader) error {
 
 func (r *remote) readVersion0(in io.Reader) error {
 	adv := packp.NewAdvRefs()
-	r.listed = &references{tips: map[string]plumbing.Hash{}, all: true}
+	r.listed = newReferences(true)
 	err := adv.Decode(in)
 	if errors.Is(err, packp.ErrEmptyAdvRefs) {
 		r.offered = []string{}
@@ -173,7 +188,9 @@ func (r *remote) readVersion0(in io.Reader) error {
 			}
 		}
 	}
-	r.listed.tips = adv.References
+	for name, id := range adv.References {
+		r.listed.add(name, id)
+	}
 	if adv.Head != nil {
 		r.listed.tips["HEAD"] = *adv.Head
 	}
@@ -218,13 +235,16 @@ func (r *remote) lsRefsOnce(ctx context.Context, branch string) (*references, er
 	if branch != "" {
 		b.line("ref-prefix HEAD\n")
 		b.line("ref-prefix refs/heads/%s\n", branch)
+		if r.queue {
+			b.line("ref-prefix %s%s/\n", queueRoot, branch)
+		}
 	}
 	b.flush()
 	a, err := r.wire.ask(ctx, b.bytes)
 	if err != nil {
 		return nil, err
 	}
-	refs := &references{tips: map[string]plumbing.Hash{}, all: branch == ""}
+	refs := newReferences(branch == "")
 	err = func() error {
 		for {
 			kind, line, err := readPkt(a.r)
@@ -241,7 +261,7 @@ func (r *remote) lsRefsOnce(ctx context.Context, branch string) (*references, er
 				}
 			}
 			if plumbing.IsHash(words[0]) {
-				refs.tips[words[1]] = plumbing.NewHash(words[0])
+				refs.add(words[1], plumbing.NewHash(words[0]))
 			}
 		}
 	}()

@@ -13,7 +13,9 @@ import (
 // Status").
 type report struct {
 	unpack string // "ok" or the reason why the pack was not taken
-	ref    string // "ok" or the reason why the reference was not updated
+	ref    string // "ok" or the reason why the first reference was not updated
+	// others are the reasons for further references that were not updated.
+	others []string
 }
 
 // verdict is what a report, or the lack of one, means for the update.
@@ -41,8 +43,12 @@ const (
 var permanent = []string{
 	"hook declined", "protected", "rule violation", "tf40", "denied", "prohibited", "not allowed", "not permitted",
 	"currently checked out", "funny refname", "deny updating a hidden ref", "quota", "read-only", "read only", "unauthorized",
-	"branch is locked", "no such ref", "push declined",
+	"branch is locked", "push declined",
 }
+
+// missingRef is a lasting refusal of a branch; with a reference that is to be
+// deleted it means that another writer was faster.
+const missingRef = "no such ref"
 
 // judge is the table of what a push may bring back.
 func judge(r report, said []string) verdict {
@@ -57,7 +63,9 @@ func judge(r report, said []string) verdict {
 		return landed
 	case r.unpack == "" || r.unpack == "ok" && r.ref == "":
 		return unclear
-	case containsAny(reason, permanent...):
+	case containsAny(reason, permanent...), strings.Contains(reason, missingRef):
+		return refused
+	case containsAny(strings.ToLower(strings.Join(r.others, "\n")), permanent...):
 		return refused
 	case r.unpack != "ok":
 		return brokenPack
@@ -77,7 +85,8 @@ func containsAny(s string, parts ...string) bool {
 // readReport reads the answer to its end, since hooks may still write after
 // the report and are killed when the reader goes away too early. Lines for
 // people are handed to say. What was understood before an error is returned
-// with the error: an "ok" that was read stays an "ok".
+// with the error: an "ok" that was read stays an "ok". ref is the reference
+// that the update was about in the first place.
 func readReport(in *bufio.Reader, ref string, say func(string)) (report, error) {
 	var r report
 	lines := &lineWriter{say: say}
@@ -108,6 +117,9 @@ func readReport(in *bufio.Reader, ref string, say func(string)) (report, error) 
 			r.ref = "ok"
 		} else if reason, ok := strings.CutPrefix(text, "ng "+ref+" "); ok {
 			r.ref = oneLine(reason)
+		} else if named, ok := strings.CutPrefix(text, "ng "); ok {
+			_, reason, _ := strings.Cut(named, " ")
+			r.others = append(r.others, oneLine(reason))
 		}
 	}
 	if _, err := io.Copy(io.Discard, body); err != nil && first == nil {

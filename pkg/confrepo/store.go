@@ -25,6 +25,14 @@ type object struct {
 type store struct {
 	objects map[plumbing.Hash]object
 	size    int
+	limit   int // of size; 0 for maxStore
+}
+
+func (s *store) bound() int {
+	if s.limit > 0 {
+		return s.limit
+	}
+	return maxStore
 }
 
 func newStore() *store { return &store{objects: map[plumbing.Hash]object{}} }
@@ -95,7 +103,7 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 		if err != nil {
 			return fmt.Errorf("packfile: %w", err)
 		}
-		if head.Length > maxObject || s.size > maxStore {
+		if head.Length > min(maxObject, int64(s.bound())) || s.size > s.bound() {
 			return &Error{Kind: Unsupported, Step: "read", Text: "the repository's tip is too large to be held in memory"}
 		}
 		at := head.Offset

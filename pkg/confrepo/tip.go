@@ -26,8 +26,13 @@ type Tip struct {
 	// New says that the branch does not exist yet: it will be created on top
 	// of this tip, which belongs to the branch that the remote's HEAD names.
 	New bool
+	// Request is the name of the request that is decided about; "" for a job that
+	// pushes by itself. See [Queue].
+	Request string
 
 	commit  Commit
+	base    plumbing.Hash // the tip on the server
+	made    int           // commits that were made upon base and are not there yet
 	store   *store
 	history int // commits from the tip on that have been asked for
 	needs   needs

@@ -32,17 +32,37 @@ type answer struct {
 	finish func(error) error
 }
 
-// update is the one change to a reference that a push asks for.
-type update struct {
+// command is the change of one reference.
+type command struct {
 	ref      string
 	from, to string // ids in hex; forty zeros for "does not exist"
-	pack     []byte
+}
+
+// update is what a push asks for.
+type update struct {
+	commands []command
+	pack     []byte // empty where references are only deleted
 	// wary: ask for the server's capabilities first where that is optional.
-	wary  bool
-	agent string
+	wary bool
+	// atomic: all of the commands or none. A server that cannot gives errNotAtomic.
+	atomic bool
+	// beforeAtomic: an atomic update will follow, so that there is no use in this
+	// one where the server is known to be unable.
+	beforeAtomic bool
+	agent        string
 }
 
 const zeroID = "0000000000000000000000000000000000000000"
+
+var errNotAtomic = &Error{Kind: Unsupported, Step: "push", Text: "the server cannot update several references at once"}
+
+// allows reports whether a server with these capabilities can do the update.
+func (u update) allows(offered []string) error {
+	if (u.atomic || u.beforeAtomic && offered != nil) && !hasCapability(offered, "atomic") {
+		return errNotAtomic
+	}
+	return nil
+}
 
 // request is the message to git-receive-pack (gitprotocol-pack, "Reference
 // Update Request and Packfile Transfer"). offered lists the server's
@@ -50,6 +70,9 @@ const zeroID = "0000000000000000000000000000000000000000"
 // asked for that every server of the last ten years has.
 func (u update) request(offered []string) []byte {
 	wanted := []string{"report-status", "side-band-64k"}
+	if u.atomic {
+		wanted = append(wanted, "atomic")
+	}
 	caps := ""
 	for _, c := range wanted {
 		if offered == nil || hasCapability(offered, c) {
@@ -60,7 +83,13 @@ func (u update) request(offered []string) []byte {
 		caps += " object-format=sha1"
 	}
 	var b pktBuffer
-	b.line("%s %s %s\x00%s agent=%s", u.from, u.to, u.ref, caps, u.agent)
+	for i, c := range u.commands {
+		tail := ""
+		if i == 0 {
+			tail = "\x00" + caps + " agent=" + u.agent
+		}
+		b.line("%s %s %s%s", c.from, c.to, c.ref, tail)
+	}
 	b.flush()
 	return append(b.bytes, u.pack...)
 }

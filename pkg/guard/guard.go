@@ -95,6 +95,9 @@ type File struct {
 
 // Request is what shall be committed, by which build and with which permissions.
 type Request struct {
+	// ID names the request where it waits in a queue with others, so that its
+	// commit can be found whoever made it; "" for a job that pushes by itself.
+	ID    string
 	Files []File
 	Build Build
 	// Template of the message; "" means the usual one. See Message.

@@ -5,7 +5,6 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"text/template"
 
 	"github.com/unitstamp/unitstamp/pkg/buildtag"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
@@ -24,27 +23,6 @@ type Message struct {
 	Branch, Source, URL string
 	// Images are "repository:tag", "a, b".
 	Images string
-}
-
-// CheckTemplate reports what is wrong with a message template.
-func CheckTemplate(text string) error {
-	_, err := render(text, Message{Units: "a", Tag: "1-b"})
-	return err
-}
-
-func render(text string, m Message) (string, error) {
-	t, err := template.New("message").Option("missingkey=error").Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("the message template cannot be read: %s", strings.TrimPrefix(err.Error(), "template: message:"))
-	}
-	var b strings.Builder
-	if err := t.Execute(&b, m); err != nil {
-		return "", fmt.Errorf("the message template cannot be filled in; it may use .Units .Removed .Tag .Branch .Source .URL .Images")
-	}
-	if strings.TrimSpace(b.String()) == "" {
-		return "", fmt.Errorf("the message template gives an empty message")
-	}
-	return strings.TrimRight(b.String(), "\n"), nil
 }
 
 // message writes the commit message with its trailers.
@@ -98,6 +76,14 @@ func message(r Request, files []FileOutcome, overrides []string, marks []mark, t
 	}
 	for _, o := range overrides {
 		say(trailerOverride, o)
+	}
+	if r.ID != "" {
+		say(trailerRequest, r.ID)
+		for _, f := range files {
+			if f.Action != Unchanged {
+				say(trailerChange, f.change())
+			}
+		}
 	}
 	for _, k := range marks {
 		say(trailerMark, k.String())

@@ -17,6 +17,8 @@ const (
 	trailerURL      = "Unitstamp-Url"
 	trailerDigest   = "Unitstamp-Digest"
 	trailerOverride = "Unitstamp-Override"
+	trailerRequest  = "Unitstamp-Request"
+	trailerChange   = "Unitstamp-Change"
 	trailerMark     = "Unitstamp-Mark"
 	trailerParent   = "Unitstamp-Parent"
 )
@@ -74,11 +76,15 @@ func (m mark) sameStream(o mark) bool {
 }
 
 func (m mark) String() string {
-	path := m.path
+	return m.tag.String() + " " + short(m.repository) + " " + quotePath(m.path)
+}
+
+// quotePath writes a path as it is if that is plain text.
+func quotePath(path string) string {
 	if quoted := strconv.Quote(path); quoted[1:len(quoted)-1] != path {
-		path = quoted
+		return quoted
 	}
-	return m.tag.String() + " " + short(m.repository) + " " + path
+	return path
 }
 
 // parseMark reads what [mark.String] writes.
