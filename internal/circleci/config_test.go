@@ -28,12 +28,35 @@ func documents(t *testing.T) map[string]Document {
 	for name, example := range mapping(all["orb"]["examples"]) {
 		all["orb: example "+name] = mapping(mapping(example)["usage"])
 	}
+	all["examples/service: over ssh"] = overSSH(t)
 	return all
 }
 
 func read(t *testing.T, path string) Document {
 	t.Helper()
 	d, err := Read(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// overSSH is the service's configuration as its page has it for an ssh key.
+func overSSH(t *testing.T) Document {
+	t.Helper()
+	var texts []string
+	for _, path := range []string{configurations[1], "examples/service/README.md"} {
+		data, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(data))
+	}
+	configuration, err := OverSSH(texts[0], texts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Parse("over ssh", []byte(configuration))
 	if err != nil {
 		t.Fatal(err)
 	}

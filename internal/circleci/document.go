@@ -5,6 +5,7 @@ package circleci
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,9 +24,14 @@ func Read(path string) (Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Parse(path, data)
+}
+
+// Parse is [Read] for what has been read.
+func Parse(name string, data []byte) (Document, error) {
 	var d Document
 	if err := yaml.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return d, nil
 }
@@ -103,14 +109,7 @@ func walk(value any, replace func(string) (any, error)) (any, error) {
 }
 
 // keys of a mapping, sorted.
-func keys(d Document) []string {
-	list := make([]string, 0, len(d))
-	for key := range d {
-		list = append(list, key)
-	}
-	slices.Sort(list)
-	return list
-}
+func keys(d Document) []string { return slices.Sorted(maps.Keys(d)) }
 
 // mapping is a value that should be a mapping; nothing is an empty one.
 func mapping(value any) Document {

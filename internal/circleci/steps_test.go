@@ -1,13 +1,8 @@
 package circleci
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -52,34 +47,12 @@ func releaseAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(releaseDir)
-	if err := release(releaseDir); err != nil {
+	// The pipelines for other CI systems name amd64; here it is what this machine runs.
+	if err := Release(root, releaseDir, "amd64", "arm64"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
-}
-
-func release(dir string) error {
-	programs := filepath.Join(dir, "programs")
-	build := exec.Command("go", "build", "-o", programs+string(filepath.Separator), "./cmd/...")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	data, err := tarball(programs)
-	if err != nil {
-		return err
-	}
-	sums := fmt.Sprintf("%x  another.deb\n", sha256.Sum256(nil))
-	// The pipelines for other CI systems name amd64; here it is what this machine runs.
-	for _, arch := range []string{"amd64", "arm64"} {
-		archive := "unitstamp_0.1.0_linux_" + arch + ".tar.gz"
-		if err := os.WriteFile(filepath.Join(dir, archive), data, 0o644); err != nil {
-			return err
-		}
-		sums += fmt.Sprintf("%x  %s\n", sha256.Sum256(data), archive)
-	}
-	return os.WriteFile(filepath.Join(dir, "checksums.txt"), []byte(sums), 0o644)
 }
 
 // download finds the file behind --output or -O, and the URL at the end.
@@ -88,7 +61,7 @@ const download = `for word; do
   before=$word
 done
 case $word in
-https://github.com/unitstamp/unitstamp/releases/download/v0.1.0/*) cp "$SITE_RELEASE/${word##*/}" "$output" ;;
+https://github.com/unitstamp/unitstamp/releases/download/v0.1.0/*) cp "$SITE_RELEASE/v0.1.0/${word##*/}" "$output" ;;
 *) echo "404: $word" >&2; exit 22 ;;
 esac`
 
@@ -132,14 +105,9 @@ func (s *site) run(c *Config, workflow, repository, commit string, environment .
 	for i, job := range jobs {
 		dir := filepath.Join(s.t.TempDir(), "project")
 		env := append([]string{
-			"HOME=" + s.home, "PATH=" + s.bin + ":" + os.Getenv("PATH"), "LC_ALL=C", "CI=true", "CIRCLECI=true",
-			"CIRCLE_BRANCH=" + c.Pipeline["git.branch"], fmt.Sprintf("CIRCLE_BUILD_NUM=9%s%d", c.Pipeline["number"], i), "CIRCLE_SHA1=" + commit, "CIRCLE_JOB=" + job.Name,
-			"CIRCLE_PROJECT_USERNAME=myrepo", "CIRCLE_PROJECT_REPONAME=myservice", "CIRCLE_BUILD_URL=https://ci.example.com/" + c.Pipeline["number"],
-			"DOCKER_USERNAME=ci", "DOCKER_PASSWORD=marker-password-81f2",
+			"HOME=" + s.home, "PATH=" + s.bin + ":" + os.Getenv("PATH"), "LC_ALL=C", "DOCKER_USERNAME=ci", "DOCKER_PASSWORD=marker-password-81f2",
 		}, append(s.goEnv, environment...)...)
-		for name, value := range job.Environment {
-			env = append(env, name+"="+value)
-		}
+		env = append(env, c.Environment(job, 9000+i, commit)...)
 		for _, step := range job.Steps {
 			switch step.Kind {
 			case "checkout":
@@ -266,6 +234,51 @@ docker push myrepo/myservice:develop
 	}
 }
 
+// exampleFingerprint is the one that examples and pages have.
+const exampleFingerprint = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+
+// keys puts the key that a server takes into the job's home, beside another one, and
+// returns its fingerprint.
+func (s *site) keys(server *gittest.SSHServer) string {
+	s.t.Helper()
+	key, err := ssh.ParsePrivateKey(server.ClientKey)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fingerprint := ssh.FingerprintSHA256(key.PublicKey())
+	s.goEnv = append(s.goEnv, "SITE_FINGERPRINT="+fingerprint)
+	_, other := gittest.NewSSHKey(s.t)
+	write(s.t, filepath.Join(s.home, ".ssh", "id_rsa_00"), string(other), 0o600)
+	write(s.t, filepath.Join(s.home, ".ssh", "id_rsa_4711"), string(server.ClientKey), 0o600)
+	// the stand-in looks for a word that only the right key has
+	write(s.t, filepath.Join(s.bin, "ssh-keygen"), "#!/bin/sh\n[ \"$1 $2 $3 $4\" = \"-l -E sha256 -f\" ] || exit 1\ncase $5 in *4711) echo \"256 $SITE_FINGERPRINT test (ED25519)\" ;; *) echo '256 SHA256:x other (ED25519)' ;; esac\n", 0o755)
+	return fingerprint
+}
+
+// TestStepsOverSSH pushes with the step that the service's page has for an ssh key.
+func TestStepsOverSSH(t *testing.T) {
+	s := newSite(t)
+	sysconfig, service := example(t, "sysconfig"), example(t, "service")
+	server := gittest.ServeSSH(t, gittest.SSHOptions{})
+	d := overSSH(t)
+	mustReplace(t, d, exampleFingerprint, s.keys(server))
+	mustReplace(t, d, "git@github.com:myrepo/mysysconfig.git", server.URL(sysconfig))
+	line := server.KnownHostsLine(0)
+	for _, c := range []struct{ line, says string }{
+		{strings.Replace(line, "127.0.0.1", "127.0.0.2", 1), "is not known"},
+		{line, "confpush: pushed"},
+	} {
+		commit := gittest.Commit(t, service, "develop", "Name the host", map[string]string{".circleci/known_hosts": c.line + "\n"})
+		out, err := s.run(s.config(d, "60"), "every-commit", service, commit)
+		if (err == nil) != (c.line == line) || !strings.Contains(out, c.says) {
+			t.Errorf("%s: %v\n%s", c.line, err, out)
+		}
+	}
+	if unit := gittest.Git(t, sysconfig, "show", "develop:units/myservice.service"); strings.Count(unit, ":60-develop") != 2 {
+		t.Errorf("the unit is\n%s", unit)
+	}
+}
+
 // TestStepsOfTheOrbsExamples pushes over ssh, with the key of the fingerprint among
 // several.
 func TestStepsOfTheOrbsExamples(t *testing.T) {
@@ -273,25 +286,14 @@ func TestStepsOfTheOrbsExamples(t *testing.T) {
 	sysconfig := example(t, "sysconfig")
 	service := example(t, "service")
 	server := gittest.ServeSSH(t, gittest.SSHOptions{})
-	key, err := ssh.ParsePrivateKey(server.ClientKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fingerprint := ssh.FingerprintSHA256(key.PublicKey())
-	s.goEnv = append(s.goEnv, "SITE_FINGERPRINT="+fingerprint)
-	_, other := gittest.NewSSHKey(t)
-	write(t, filepath.Join(s.home, ".ssh", "id_rsa_00"), string(other), 0o600)
-	write(t, filepath.Join(s.home, ".ssh", "id_rsa_4711"), string(server.ClientKey), 0o600)
+	fingerprint := s.keys(server)
 	write(t, filepath.Join(s.home, ".ssh", "known_hosts"), server.KnownHostsLine(0)+"\n", 0o600)
-	// the stand-in looks for a word that only the right key has
-	write(t, filepath.Join(s.bin, "ssh-keygen"), "#!/bin/sh\n[ \"$1 $2 $3 $4\" = \"-l -E sha256 -f\" ] || exit 1\ncase $5 in *4711) echo \"256 $SITE_FINGERPRINT test (ED25519)\" ;; *) echo '256 SHA256:x other (ED25519)' ;; esac\n", 0o755)
 
 	usage := func(name string) Document {
 		return mapping(mapping(mapping(orb(t)["examples"])[name])["usage"])
 	}
 	deploy := usage("deploy-a-service")
-	const example = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
-	mustReplace(t, deploy, example, fingerprint)
+	mustReplace(t, deploy, exampleFingerprint, fingerprint)
 	mustReplace(t, deploy, "git@github.com:myrepo/mysysconfig.git", server.URL(sysconfig))
 	commit := gittest.Git(t, service, "rev-parse", "develop")
 	if out, err := s.run(s.config(deploy, "60"), "deploy", service, commit); err != nil {
@@ -306,7 +308,7 @@ docker push myrepo/myservice:develop
 	if unit := gittest.Git(t, sysconfig, "show", "develop:units/myservice.service"); strings.Count(unit, ":60-develop") != 2 {
 		t.Errorf("the unit is\n%s", unit)
 	}
-	mustReplace(t, deploy, fingerprint, example)
+	mustReplace(t, deploy, fingerprint, exampleFingerprint)
 	if out, err := s.run(s.config(deploy, "61"), "deploy", service, commit); err == nil || !strings.Contains(out, "no key in") {
 		t.Errorf("without the key: %v\n%s", err, out)
 	}
@@ -347,27 +349,7 @@ func TestInstallComparesTheChecksum(t *testing.T) {
 // example is a bare repository that holds an example on the branch develop.
 func example(t *testing.T, name string) string {
 	t.Helper()
-	files := map[string]string{}
-	dir := filepath.Join(root, "examples", name)
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		files[filepath.ToSlash(relative)] = string(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare := gittest.Bare(t)
-	gittest.Git(t, bare, "symbolic-ref", "HEAD", "refs/heads/develop")
-	gittest.Commit(t, bare, "develop", "Begin", files)
-	return bare
+	return gittest.FromFolder(t, filepath.Join(root, "examples", name), "develop", nil)
 }
 
 // mustReplace replaces a text in all of a document.
@@ -404,23 +386,4 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 	if err := os.WriteFile(path, []byte(content), mode); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func tarball(dir string) ([]byte, error) {
-	var buffer bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&buffer, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
-	archive := tar.NewWriter(zip)
-	if err := archive.AddFS(os.DirFS(dir)); err != nil {
-		return nil, err
-	}
-	if err := archive.Close(); err != nil {
-		return nil, err
-	}
-	if err := zip.Close(); err != nil {
-		return nil, err
-	}
-	return buffer.Bytes(), nil
 }

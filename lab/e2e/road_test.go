@@ -5,11 +5,13 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/unitstamp/unitstamp/internal/circleci"
 	"github.com/unitstamp/unitstamp/internal/gittest"
 )
 
@@ -26,8 +28,10 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 		content = strings.ReplaceAll(strings.ReplaceAll(content, "myservice", "orders"), "8080:8080", "8081:8080")
 		return content, true
 	})
-	// The other service's unit is orders.service, its program orders.
+	// The other service's unit is orders.service, its program orders; it has keys and
+	// no token.
 	rename(t, w.bares["orders"], "myservice.service", "orders.service")
+	w.useKeys("orders")
 	w.host()
 
 	number := 100
@@ -83,6 +87,9 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, said := range words {
+		w.tell("", outlined(said))
 	}
 	if got := len(strings.Fields(gittest.Git(t, w.bares["mysysconfig"], "log", "--format=%h", "develop"))); got != 4 {
 		t.Errorf("the configuration has %d commits, want 4", got)
@@ -151,6 +158,27 @@ func (w *world) host() {
 	}
 	w.n.Write("/etc/systemd/system/sysconfig-apply.timer.d/fast.conf", "[Timer]\nOnActiveSec=\nOnActiveSec=0\nOnUnitInactiveSec=2s\nRandomizedDelaySec=0\n", 0o644)
 	w.n.Must("systemctl", "daemon-reload")
+}
+
+// useKeys has a service's pipeline push as the example's page says for an ssh key: the
+// one of a fingerprint, to a host that is named in the repository.
+func (w *world) useKeys(repository string) {
+	w.t.Helper()
+	bare := w.bares[repository]
+	page := gittest.Git(w.t, bare, "show", "develop:README.md")
+	config, err := circleci.OverSSH(gittest.Git(w.t, bare, "show", "develop:.circleci/config.yml")+"\n", page)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	fingerprint := regexp.MustCompile(`SHA256:\S+`)
+	if len(fingerprint.FindAllString(config, -1)) != 1 || !strings.Contains(config, "known-hosts: .circleci/known_hosts\n") {
+		w.t.Fatalf("no key, or no known_hosts:\n%s", config)
+	}
+	gittest.Commit(w.t, bare, "develop", "Push with a key", map[string]string{
+		".circleci/config.yml":  fingerprint.ReplaceAllLiteralString(config, w.sshd.Fingerprint(w.t, "user")),
+		".circleci/known_hosts": w.known + "\n",
+	})
+	w.keys[repository] = true
 }
 
 // answers waits until the service behind a port says so.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,19 @@ func (w *world) tell(command, output string) {
 		w.told.WriteString("\n")
 	}
 	w.told.WriteString(strings.TrimRight(output, "\n") + "\n")
+}
+
+// outlined leaves out of a pipeline's words what is said between the first look at the
+// configuration's tip and the push: whoever is second looks twice.
+func outlined(words string) string {
+	var kept []string
+	for line := range strings.Lines(words) {
+		first := strings.HasPrefix(line, "confpush: reading ") && !slices.ContainsFunc(kept, func(k string) bool { return strings.HasPrefix(k, "confpush: reading ") })
+		if !strings.HasPrefix(line, "confpush: ") || first || strings.HasPrefix(line, "confpush: pushed ") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
 }
 
 // acted waits until the machine's confapply has said so in this scene, for each
@@ -80,6 +94,7 @@ func (w *world) compare(path string) {
 	told = strings.ReplaceAll(told, second+first, first+second)
 	for name, url := range w.urls {
 		told = strings.ReplaceAll(told, url, "https://git.example.com/myrepo/"+name+".git")
+		told = strings.ReplaceAll(told, strings.Replace(w.overSSH[name], "root@", "", 1), "ssh://git.example.com/myrepo/"+name+".git")
 	}
 	page := read(w.t, path)
 	const fence = "```text\n"

@@ -6,12 +6,8 @@
 package e2e
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -28,7 +24,9 @@ import (
 
 	"github.com/unitstamp/unitstamp/internal/circleci"
 	"github.com/unitstamp/unitstamp/internal/gittest"
+	"github.com/unitstamp/unitstamp/lab/engine"
 	"github.com/unitstamp/unitstamp/lab/node"
+	"github.com/unitstamp/unitstamp/lab/sshd"
 )
 
 const (
@@ -47,7 +45,12 @@ type world struct {
 	releases string // URL
 	orb      circleci.Document
 	bares    map[string]string // by the name of the repository
-	urls     map[string]string
+	urls     map[string]string // over http
+	overSSH  map[string]string // over ssh
+	sshd     *sshd.Server
+	known    string          // a known_hosts line of it
+	builder  string          // the pipelines' engine
+	keys     map[string]bool // the repositories whose pipelines have keys and no token
 	jobs     int
 	told     strings.Builder // the transcript
 	seen     int             // of the journal, when the scene began
@@ -56,23 +59,26 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	for _, program := range []string{"dockerd", "docker-registry", "curl", "ssh-keygen", "bash", "go"} {
+	for _, program := range []string{"docker-registry", "curl", "ssh", "ssh-keygen", "bash", "go"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%v: the lab needs docker.io, docker-registry, curl, openssh-client, bash and go", err)
+			t.Fatalf("%v: the lab needs docker-registry, curl, openssh-client, bash and go", err)
 		}
 	}
-	w := &world{t: t, n: node.Boot(t), bares: map[string]string{}, urls: map[string]string{}}
+	w := &world{t: t, n: node.Boot(t), bares: map[string]string{}, urls: map[string]string{}, overSSH: map[string]string{}, keys: map[string]bool{}}
+	w.sshd = sshd.Start(t, sshd.Options{Enter: []string{"nsenter", "--target", fmt.Sprint(w.n.PID()), "--net", "--"}, Port: "2222"})
+	w.known = "[127.0.0.1]:2222 " + w.sshd.Key(t, "host_ed25519")
 	var err error
 	if w.orb, err = circleci.Pack(filepath.Join(root, ".circleci", "orb", "src")); err != nil {
 		t.Fatal(err)
 	}
-	w.engine()
+	w.engines()
 	w.release()
 	return w
 }
 
-// engine starts docker and the registry as services of the machine.
-func (w *world) engine() {
+// engines starts the registry and two engines as services of the machine: its own, and
+// the one that pipelines build with, so that neither moves the other's tags.
+func (w *world) engines() {
 	w.t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 	if err != nil {
@@ -87,23 +93,10 @@ http: {addr: "`+registry+`"}
 auth: {htpasswd: {realm: lab, path: /etc/lab-registry/htpasswd}}
 `, 0o644)
 	n.Write("/etc/systemd/system/registry.service", "[Service]\nExecStart=/usr/bin/docker-registry serve /etc/lab-registry/config.yml\n", 0o644)
-	// The node's /proc/sys may not be written to; the engine sets what belongs to
-	// the node's own network. Layers cannot lie on the node's root, which is made
-	// of layers itself.
-	n.Write("/etc/systemd/system/docker.service", `[Service]
-Type=notify
-ExecStartPre=/bin/sh -c 'mkdir -p /run/proc /var/lib/docker && mount -t proc proc /run/proc && mount --bind /run/proc/sys/net /proc/sys/net && mount -t tmpfs -o size=2g tmpfs /var/lib/docker'
-ExecStart=/usr/sbin/dockerd --host unix:///run/docker.sock --exec-opt native.cgroupdriver=cgroupfs
-Delegate=yes
-KillMode=process
-TimeoutStartSec=60
-`, 0o644)
-	n.Must("rm", "-f", "/lib/systemd/system/docker.socket")
 	n.Must("systemctl", "daemon-reload")
 	n.Must("systemctl", "start", "registry.service")
-	if _, errs, code := n.Run(w.t.Context(), "systemctl", "start", "docker.service"); code != 0 {
-		w.t.Fatalf("docker does not start: %s\n%s", errs, n.Journal("docker.service"))
-	}
+	w.builder = engine.Start(w.t, n, "builder")
+	engine.Start(w.t, n, "docker")
 	w.eventually("the registry", 30*time.Second, func() bool {
 		_, _, code := n.Run(w.t.Context(), "curl", "-s", "http://"+registry+"/v2/")
 		return code == 0
@@ -117,49 +110,15 @@ TimeoutStartSec=60
 func (w *world) release() {
 	w.t.Helper()
 	dir := w.t.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "programs")+"/", "./cmd/...")
-	build.Dir = root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		w.t.Fatalf("%v\n%s", err, out)
-	}
-	name := "unitstamp_0.1.0_linux_" + runtime.GOARCH + ".tar.gz"
-	if err := os.MkdirAll(filepath.Join(dir, "v0.1.0"), 0o755); err != nil {
+	if err := circleci.Release(root, dir, runtime.GOARCH); err != nil {
 		w.t.Fatal(err)
-	}
-	sum := sha256.New()
-	f, err := os.Create(filepath.Join(dir, "v0.1.0", name))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	zip, _ := gzip.NewWriterLevel(writers{f, sum}, gzip.BestSpeed)
-	archive := tar.NewWriter(zip)
-	for _, step := range []func() error{
-		func() error { return archive.AddFS(os.DirFS(filepath.Join(dir, "programs"))) }, archive.Close, zip.Close, f.Close,
-		func() error {
-			return os.WriteFile(filepath.Join(dir, "v0.1.0", "checksums.txt"), fmt.Appendf(nil, "%x  %s\n", sum.Sum(nil), name), 0o644)
-		},
-	} {
-		if err := step(); err != nil {
-			w.t.Fatal(err)
-		}
 	}
 	w.releases = "http://" + w.serve(http.FileServer(http.Dir(dir)))
 	w.n.Copy(filepath.Join(dir, "programs", "confpush"), "/usr/local/bin/confpush") // for the operator
 	platform := "linux/" + runtime.GOARCH
 	w.n.Copy(filepath.Join(dir, "programs", "confapply"), "/srv/image/"+platform+"/confapply")
 	w.n.Copy(filepath.Join(root, ".release", "confapply.Dockerfile"), "/srv/image/Dockerfile")
-	w.n.Must("docker", "build", "--quiet", "--build-arg", "TARGETPLATFORM="+platform, "--tag", "unitstamp/confapply:0.1.0", "/srv/image")
-}
-
-// writers writes to two at once.
-type writers [2]interface{ Write([]byte) (int, error) }
-
-func (w writers) Write(b []byte) (int, error) {
-	if _, err := w[0].Write(b); err != nil {
-		return 0, err
-	}
-	return w[1].Write(b)
+	w.n.Must("docker", "--host", w.builder, "build", "--quiet", "--build-arg", "TARGETPLATFORM="+platform, "--tag", "unitstamp/confapply:"+circleci.Version, "/srv/image")
 }
 
 // serve serves on the machine's own loopback and returns host:port.
@@ -197,32 +156,13 @@ func (w *world) serve(handler http.Handler) string {
 	return r.listener.Addr().String()
 }
 
-// repository makes a bare repository from an example and serves it. Images are
-// those of the machine's own registry.
+// repository makes a bare repository from an example and serves it, over http and over
+// ssh. Images are those of the machine's own registry.
 func (w *world) repository(name, example string, change func(path, content string) (string, bool)) {
 	w.t.Helper()
-	files := map[string]string{}
-	dir := filepath.Join(root, "examples", example)
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if content, keep := change(relative, local(string(data))); keep {
-			files[relative] = content
-		}
-		return err
+	bare := gittest.FromFolder(w.t, filepath.Join(root, "examples", example), "develop", func(path, content string) (string, bool) {
+		return change(path, local(content))
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	bare := gittest.Bare(w.t)
-	gittest.Git(w.t, bare, "symbolic-ref", "HEAD", "refs/heads/develop")
-	gittest.Commit(w.t, bare, "develop", "Begin", files)
 	guarded := gittest.Backend(w.t, bare, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			writes := strings.HasSuffix(r.URL.Path, "git-receive-pack") || r.URL.Query().Get("service") == "git-receive-pack"
@@ -236,6 +176,7 @@ func (w *world) repository(name, example string, change func(path, content strin
 	})
 	w.bares[name] = bare
 	w.urls[name] = "http://" + w.serve(guarded) + "/" + filepath.Base(bare)
+	w.overSSH[name] = w.sshd.URL(bare)
 }
 
 // local names the machine's own registry, which a name without a host does not.
@@ -256,17 +197,13 @@ func (w *world) pipeline(repository, branch string, number int) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	dir := w.t.TempDir()
 	content, err := gittest.Try(bare, "", "show", commit+":.circleci/config.yml")
 	if err != nil {
 		return "", err
 	}
 	content = strings.ReplaceAll(content, "https://github.com/myrepo/mysysconfig.git", w.urls["mysysconfig"])
-	path := filepath.Join(dir, "config.yml")
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		return "", err
-	}
-	document, err := circleci.Read(path)
+	content = strings.ReplaceAll(content, "git@github.com:myrepo/mysysconfig.git", w.overSSH["mysysconfig"])
+	document, err := circleci.Parse(repository, []byte(content))
 	if err != nil {
 		return "", err
 	}
@@ -285,7 +222,7 @@ func (w *world) pipeline(repository, branch string, number int) (string, error) 
 				names = append(names, step.Name)
 			}
 		}
-		last, err := w.job(repository, branch, commit, job)
+		last, err := w.job(&config, repository, commit, job)
 		if err != nil {
 			return last, fmt.Errorf("%s #%d: %w", repository, number, err)
 		}
@@ -297,22 +234,28 @@ func (w *world) pipeline(repository, branch string, number int) (string, error) 
 	return words, nil
 }
 
-func (w *world) job(repository, branch, commit string, job circleci.Job) (string, error) {
+// job runs a job's steps on the machine, in a home of its own. It checks a repository
+// out over http if that needs no key, else with a key that may only read.
+func (w *world) job(config *circleci.Config, repository, commit string, job circleci.Job) (string, error) {
 	w.mu.Lock()
 	w.jobs++
 	id := w.jobs
 	w.mu.Unlock()
 	home := fmt.Sprintf("/srv/ci/%d", id)
 	dir := home + "/project"
-	env := []string{
-		"HOME=" + home, "PATH=" + home + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + goPath, "CI=true", "CIRCLECI=true",
-		"CIRCLE_BRANCH=" + branch, fmt.Sprintf("CIRCLE_BUILD_NUM=%d", 9000+id), "CIRCLE_SHA1=" + commit, "CIRCLE_JOB=" + job.Name,
-		"CIRCLE_PROJECT_USERNAME=myrepo", "CIRCLE_PROJECT_REPONAME=" + repository, fmt.Sprintf("CIRCLE_BUILD_URL=https://ci.example.com/%d", id),
-		"DOCKER_USERNAME=ci", "DOCKER_PASSWORD=" + password, "CONFPUSH_TOKEN=" + token,
+	w.n.Write(home+"/.ssh/id_rsa", w.sshd.Read(w.t, "reader"), 0o600)
+	w.n.Write(home+"/.ssh/checkout_hosts", w.known+"\n", 0o644)
+	env := append([]string{
+		"HOME=" + home, "PATH=" + home + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + goPath,
+		"DOCKER_HOST=" + w.builder, "DOCKER_USERNAME=ci", "DOCKER_PASSWORD=" + password,
 		"GOCACHE=/root/.cache/go-build", "GOFLAGS=-buildvcs=false", "GOTOOLCHAIN=local",
-	}
-	for name, value := range job.Environment {
-		env = append(env, name+"="+value)
+		"GIT_SSH_COMMAND=ssh -F /dev/null -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -i " + home + "/.ssh/id_rsa -o UserKnownHostsFile=" + home + "/.ssh/checkout_hosts",
+	}, config.Environment(job, 9000+id, commit)...)
+	url := w.urls[repository]
+	if w.keys[repository] {
+		url = w.overSSH[repository]
+	} else {
+		env = append(env, "CONFPUSH_TOKEN="+token)
 	}
 	last := ""
 	for _, step := range job.Steps {
@@ -320,10 +263,15 @@ func (w *world) job(repository, branch, commit string, job circleci.Job) (string
 		switch step.Kind {
 		case "checkout":
 			step.Name = "checkout"
-			script = "git clone -q -b " + branch + " " + w.urls[repository] + " ."
+			script = "git clone -q -b " + config.Pipeline["git.branch"] + " " + url + " ."
 			if _, _, code := w.n.Run(w.t.Context(), "mkdir", "-p", dir); code != 0 {
 				return "", fmt.Errorf("no folder %s", dir)
 			}
+		case "add_ssh_keys":
+			if err := w.addKeys(home, step.Options["fingerprints"]); err != nil {
+				return "", err
+			}
+			continue
 		case "run":
 		default:
 			continue
@@ -352,6 +300,19 @@ func (w *world) job(repository, branch, commit string, job circleci.Job) (string
 		}
 	}
 	return last, nil
+}
+
+// addKeys puts the project's keys into a job's home, by their fingerprints, as CircleCI
+// does: the file's name tells nothing of it.
+func (w *world) addKeys(home string, fingerprints any) error {
+	list, _ := fingerprints.([]any)
+	for _, f := range list {
+		if f != w.sshd.Fingerprint(w.t, "user") {
+			return fmt.Errorf("the project has no key %v", f)
+		}
+		w.n.Write(home+"/.ssh/id_rsa_4a1f0f5e3c1b7c1de0a2a0b7a4a1c9d0", w.sshd.Read(w.t, "user"), 0o600)
+	}
+	return nil
 }
 
 func (w *world) eventually(what string, limit time.Duration, condition func() bool) {

@@ -13,7 +13,9 @@ import (
 
 // Start starts an engine as NAME.service and returns the URL of its socket. The one
 // with the name "docker" is what clients find by themselves; any other only builds,
-// pulls and pushes: its containers have no network. It needs docker.io.
+// pulls and pushes: its containers have no network. Such an engine takes away the
+// interface docker0 as it starts, so the one named "docker" is started last. It needs
+// docker.io.
 func Start(t testing.TB, n *node.Node, name string) (host string) {
 	t.Helper()
 	for _, program := range []string{"dockerd", "docker"} {

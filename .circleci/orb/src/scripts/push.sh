@@ -18,6 +18,7 @@ if [ -n "$PARAM_FINGERPRINT" ]; then
   fi
   set -- "$@" --ssh-key "$key"
 fi
+if [ -n "$PARAM_KNOWN_HOSTS" ]; then set -- "$@" --known-hosts "$PARAM_KNOWN_HOSTS"; fi
 CONFPUSH_TOKEN=$(printenv "$PARAM_TOKEN" || true)
 if [ -n "$CONFPUSH_TOKEN" ]; then export CONFPUSH_TOKEN; else unset CONFPUSH_TOKEN; fi
 # shellcheck disable=SC2086 # several files, and patterns
