@@ -12,6 +12,7 @@ import (
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // seeds is how many random targets each property is tried on.
@@ -32,7 +33,7 @@ func content(r *rand.Rand, p string, words ...string) plan.File {
 			fmt.Fprintf(&b, "%s=%s\n", key, universe[r.IntN(7)])
 		}
 	}
-	section := map[string]string{"timer": "Timer", "target": "Unit"}[plan.Kind(p)]
+	section := map[string]string{"timer": "Timer", "target": "Unit"}[unitname.Kind(p)]
 	if section == "" {
 		section = "Service"
 	}
@@ -49,7 +50,7 @@ func random(r *rand.Rand, words ...string) (m *model, wanted []plan.Unit) {
 	m.static = r.IntN(5) == 0
 	files := map[string]plan.Files{}
 	for _, p := range universe {
-		name := plan.UnitOf(p)
+		name := unitname.Of(p)
 		if r.IntN(3) > 0 {
 			if files[name] == nil {
 				files[name] = plan.Files{}
@@ -76,7 +77,7 @@ func random(r *rand.Rand, words ...string) (m *model, wanted []plan.Unit) {
 		}
 	}
 	for _, p := range universe {
-		if name := plan.UnitOf(p); !m.static && !plan.IsTemplate(name) && m.content(name) != "" && r.IntN(2) == 0 {
+		if name := unitname.Of(p); !m.static && !unitname.IsTemplate(name) && m.content(name) != "" && r.IntN(2) == 0 {
 			m.up[name], m.elsewhere[name] = m.content(name), true
 		}
 	}
@@ -154,7 +155,7 @@ func TestAnyStateBecomesWanted(t *testing.T) {
 
 // startable reports whether a unit of the universe is to be up in the end.
 func startable(u plan.Unit, wanted []plan.Unit) bool {
-	if u.Partial() || plan.IsTemplate(u.Name) {
+	if u.Partial() || unitname.IsTemplate(u.Name) {
 		return false
 	}
 	return u.Name != "e.service" || !slices.ContainsFunc(wanted, func(w plan.Unit) bool { return w.Name == "e.timer" && !w.Partial() })
@@ -259,7 +260,7 @@ func ordering(wanted []plan.Unit) (after, loose map[string]map[string]bool) {
 		}
 	}
 	for _, u := range wanted {
-		template := plan.TemplateOf(u.Name)
+		template := unitname.TemplateOf(u.Name)
 		add(loose, u.Name, template)
 		add(loose, template, u.Name)
 		if u.Name == "e.timer" {
@@ -270,7 +271,7 @@ func ordering(wanted []plan.Unit) (after, loose map[string]map[string]bool) {
 			for p, f := range source {
 				for line := range strings.Lines(string(f.Data)) {
 					key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-					own := plan.UnitOf(p) == u.Name
+					own := unitname.Of(p) == u.Name
 					switch key {
 					case "After":
 						add(loose, u.Name, value)
@@ -350,7 +351,7 @@ func TestWhatFailsGoesBack(t *testing.T) {
 					}
 				}
 			case apply.Failed:
-				if _, had := files[s.Unit]; plan.TemplateOf(s.Unit) != "" && !had {
+				if _, had := files[s.Unit]; unitname.TemplateOf(s.Unit) != "" && !had {
 					continue // without its own file it runs from the new template
 				}
 				t.Fatalf("seed %d: %s failed: %s\n%s\n%s\n%v", seed, s.Unit, result.Reason, describe(p), m.dump(), m.log)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // model is an engine whose target is in memory. A unit whose file holds the
@@ -74,7 +75,7 @@ func (m *model) Observe(_ context.Context, wanted []plan.Unit) (*plan.Observed, 
 		}
 	}
 	for name := range m.up {
-		if template := plan.TemplateOf(name); template != "" {
+		if template := unitname.TemplateOf(name); template != "" {
 			o.Instances[template] = append(o.Instances[template], name)
 			o.States[name] = m.state(name)
 		}
@@ -104,8 +105,8 @@ func (m *model) content(name string) string {
 	var text strings.Builder
 	_, own := m.files[name]
 	for _, p := range slices.Sorted(maps.Keys(m.files)) {
-		unit := plan.UnitOf(p)
-		if unit == name || unit == plan.TemplateOf(name) && (p != unit || !own) {
+		unit := unitname.Of(p)
+		if unit == name || unit == unitname.TemplateOf(name) && (p != unit || !own) {
 			text.Write(m.files[p].Data)
 		}
 	}

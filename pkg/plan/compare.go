@@ -3,6 +3,8 @@ package plan
 import (
 	"slices"
 	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // An Effect is what becomes of the running unit.
@@ -66,7 +68,7 @@ func compare(name string, before, after settings) change {
 			at.section == "Mount" && at.key == "Options":
 			reload = append(reload, at)
 		case at.section == "Service" && at.key == "ExecReload":
-			if _, still := after[at]; still {
+			if after.sets(at) {
 				reload = append(reload, at)
 			} else {
 				quiet = at.key
@@ -120,9 +122,9 @@ func restartBy(name string, stops bool, after settings) (Effect, string) {
 	if after.is("Unit", "RefuseManualStop", true) {
 		return DoNothing, ", not restarted: RefuseManualStop=yes"
 	}
-	switch Kind(name) {
+	switch unitname.Kind(name) {
 	case "slice", "target":
-		return DoNothing, ", no restart for a " + Kind(name)
+		return DoNothing, ", no restart for a " + unitname.Kind(name)
 	}
 	if stops || after.is("Unit", "X-StopIfChanged", true) || after.is("Service", "X-StopIfChanged", true) {
 		return DoCycle, ""

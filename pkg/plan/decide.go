@@ -2,123 +2,123 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"strings"
+
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // drop decides about a unit that is owned and no longer wanted.
-func (m *maker) drop(s *Step) {
-	s.Action, s.Reason = Delete, "no longer wanted"
-	have := m.have[s.Unit]
-	for _, p := range sortedKeys(s.Before.Files) {
+func (d *decision) drop() {
+	d.Action, d.Reason = Delete, "no longer wanted"
+	have := d.have
+	for _, p := range sortedKeys(d.Before.Files) {
 		f, there := have[p]
 		switch {
 		case !there:
 		case f.Other != "", f.IsMask():
-			s.Reason += fmt.Sprintf(", %s is left: it is %s now", p, describe(f))
+			d.Reason += fmt.Sprintf(", %s is left: it is %s now", p, describe(f))
 		default:
-			if Sum(f) != s.Before.Files[p] && !s.Before.Pending {
-				s.Reason += fmt.Sprintf(", although %s was changed by hand", p)
+			if Sum(f) != d.Before.Files[p] && !d.Before.Pending {
+				d.Reason += fmt.Sprintf(", although %s was changed by hand", p)
 			}
-			s.Changes = append(s.Changes, Change{Path: p, Before: &f})
+			d.Changes = append(d.Changes, Change{Path: p, Before: &f})
 		}
 	}
-	if len(s.Changes) == 0 {
-		s.Reason += ", its files are gone already"
+	if len(d.Changes) == 0 {
+		d.Reason += ", its files are gone already"
 	}
-	if !m.obs.Running {
+	if !d.obs.Running {
 		return
 	}
-	if _, main := s.Before.Files[s.Unit]; !main {
-		m.affect(s, change{effect: DoRestart}, false)
+	if _, main := d.Before.Files[d.Unit]; !main {
+		d.affect(change{effect: DoRestart}, false)
 		return
 	}
-	if old := m.before(s.Unit, have); old.is("Unit", "X-StopOnRemoval", false) {
-		s.Reason += ", not stopped: X-StopOnRemoval=no"
-		s.Effect = DoNothing
+	if old := d.says(d.reader, d.Unit, have); old.is("Unit", "X-StopOnRemoval", false) {
+		d.Reason += ", not stopped: X-StopOnRemoval=no"
+		d.Effect = DoNothing
 	} else {
-		s.Effect = DoStop
-		s.Targets = []string{s.Unit}
-		if IsTemplate(s.Unit) {
-			s.Targets = m.instances(s.Unit, false)
+		d.Effect = DoStop
+		d.Targets = []string{d.Unit}
+		if unitname.IsTemplate(d.Unit) {
+			d.Targets = d.instances(d.Unit, false)
 		}
 	}
-	s.Disable = !IsQuadlet(s.Unit)
-	if m.isSelf(s.Unit) {
-		s.Effect = DoStop // finish takes care of it
+	d.Disable = !unitname.IsQuadlet(d.Unit)
+	if d.isSelf() {
+		d.Effect = DoStop // finish takes care of it
 	}
 }
 
 // take decides about a unit that is wanted and not owned.
-func (m *maker) take(s *Step, want Unit) {
-	state := m.obs.States[s.Unit]
-	have := m.have[s.Unit]
+func (d *decision) take() {
+	state := d.obs.States[d.Unit]
+	have := d.have
 	foreign := ""
 	switch {
 	case len(have) > 0:
 		p := have.paths()[0]
-		foreign = fmt.Sprintf("%s is there and was not put there by owner %q", p, m.opts.Owner)
-		if other := m.obs.Others[s.Unit]; other != "" {
+		foreign = fmt.Sprintf("%s is there and was not put there by owner %q", p, d.opts.Owner)
+		if other := d.obs.Others[d.Unit]; other != "" {
 			foreign = fmt.Sprintf("it belongs to owner %q", other)
 		}
-	case state.Vendor && state.Load != "masked" && !want.Partial():
+	case state.Vendor && state.Load != "masked" && !d.want.Partial():
 		foreign = "a unit of that name comes from " + state.Fragment
 	}
-	if m.obstructed(s, have, state) {
+	if d.obstructed(have, state) {
 		return
 	}
-	if foreign != "" && !m.opts.Adopt {
-		s.Action, s.Reason = Conflict, foreign
+	if foreign != "" && !d.opts.Adopt {
+		d.Action, d.Reason = Conflict, foreign
 		return
 	}
-	s.Changes = changes(have, want.Files, nil)
-	after := m.after(s.Unit)
-	s.Enable = after.has("Install") && !IsQuadlet(s.Unit)
+	d.Changes = changes(have, d.want.Files, nil)
+	after := d.after()
+	d.Enable = after.has("Install") && !unitname.IsQuadlet(d.Unit)
 	if foreign == "" {
-		s.Action, s.Reason, s.Fresh = Create, "new", true
-		if want.Partial() {
-			s.Reason = "new drop-in"
-			m.affect(s, compare(s.Unit, nil, after), false)
+		d.Action, d.Reason, d.Fresh = Create, "new", true
+		if d.want.Partial() {
+			d.Reason = "new drop-in"
+			d.affect(compare(d.Unit, nil, after), false)
 			return
 		}
-		m.affect(s, change{effect: DoRestart}, true)
+		d.affect(change{effect: DoRestart}, true)
 		return
 	}
-	s.Action, s.Reason = Adopt, foreign
+	d.Action, d.Reason = Adopt, foreign
 	switch {
 	case len(have) == 0:
-		m.affect(s, change{effect: DoRestart}, true)
-	case len(s.Changes) == 0:
-		s.Reason += ", the same byte for byte"
-		m.affect(s, change{}, !want.Partial())
+		d.affect(change{effect: DoRestart}, true)
+	case len(d.Changes) == 0:
+		d.Reason += ", the same byte for byte"
+		d.affect(change{}, !d.want.Partial())
 	default:
-		c := compare(s.Unit, m.before(s.Unit, have), after)
-		s.Reason += ", " + c.why
-		m.affect(s, c, !want.Partial())
+		c := compare(d.Unit, d.was().settings, after)
+		d.Reason += ", " + c.why
+		d.affect(c, !d.want.Partial())
 	}
 }
 
 // keep decides about a unit that is wanted and owned.
-func (m *maker) keep(s *Step, want Unit) {
-	have, entry := m.have[s.Unit], s.Before
-	state := m.obs.States[s.Unit]
-	if f, ok := have[s.Unit]; ok && f.IsMask() || state.Load == "masked" {
-		s.Action, s.Reason = None, "masked on the target: left alone"
+func (d *decision) keep() {
+	have, entry := d.have, d.Before
+	state := d.obs.States[d.Unit]
+	if f, ok := have[d.Unit]; ok && f.IsMask() || state.Load == "masked" {
+		d.Action, d.Reason = None, "masked on the target: left alone"
 		return
 	}
 	var drifted []string
 	for _, p := range have.paths() {
-		f, sum := have[p], Sum(have[p])
-		w, wanted := want.Files[p]
+		f := have[p]
 		if _, ours := entry.Files[p]; !ours {
-			if !m.opts.Adopt {
-				s.Action = Conflict
-				s.Reason = fmt.Sprintf("%s is there and was not put there by owner %q", p, m.opts.Owner)
+			if !d.opts.Adopt {
+				d.Action = Conflict
+				d.Reason = fmt.Sprintf("%s is there and was not put there by owner %q", p, d.opts.Owner)
 				return
 			}
 			continue
 		}
-		if sum == entry.Files[p] || wanted && f.Equal(w) {
+		if w, wanted := d.want.Files[p]; wanted && f.Equal(w) || Sum(f) == entry.Files[p] {
 			continue
 		}
 		if previous, ok := entry.Previous[p]; entry.Pending && ok && previous.Equal(f) {
@@ -126,115 +126,115 @@ func (m *maker) keep(s *Step, want Unit) {
 		}
 		drifted = append(drifted, p)
 	}
-	if m.obstructed(s, have, State{}) {
+	if d.obstructed(have, State{}) {
 		return
 	}
-	if _, ours := entry.Files[s.Unit]; !ours && !want.Partial() && state.Vendor && !m.opts.Adopt {
-		s.Action, s.Reason = Conflict, "a unit of that name comes from "+state.Fragment
+	if _, ours := entry.Files[d.Unit]; !ours && !d.want.Partial() && state.Vendor && !d.opts.Adopt {
+		d.Action, d.Reason = Conflict, "a unit of that name comes from "+state.Fragment
 		return
 	}
-	same := maps.Equal(entry.Files, Sums(want.Files))
-	if len(drifted) > 0 && same && !m.opts.Repair {
-		s.Action, s.Reason, s.Drifted = None, "changed by hand: "+strings.Join(drifted, ", "), true
+	same := d.want.Files.match(entry.Files)
+	if len(drifted) > 0 && same && !d.opts.Repair {
+		d.Action, d.Reason, d.Drifted = None, "changed by hand: "+strings.Join(drifted, ", "), true
 		return
 	}
-	s.Changes = changes(have, want.Files, entry.Files)
+	d.Changes = changes(have, d.want.Files, entry.Files)
 	switch {
-	case len(s.Changes) > 0:
-		m.update(s, want, drifted, same)
+	case len(d.Changes) > 0:
+		d.update(drifted, same)
 	case entry.Pending:
-		m.resume(s, want)
+		d.resume()
 	case !same:
 		// What the earlier files were is not known any more, so whether the
 		// running unit is this one is not either.
-		s.Action, s.Reason = Update, "its files are as wanted, but not by an earlier run"
-		m.affect(s, change{effect: DoRestart}, !want.Partial())
+		d.Action, d.Reason = Update, "its files are as wanted, but not by an earlier run"
+		d.affect(change{effect: DoRestart}, !d.want.Partial())
 	default:
-		m.check(s, want)
+		d.check()
 	}
 }
 
 // update decides about an owned unit whose files are not as wanted.
-func (m *maker) update(s *Step, want Unit, drifted []string, same bool) {
-	base := m.have[s.Unit]
-	if s.Before.Pending {
-		base = s.Before.Previous
+func (d *decision) update(drifted []string, same bool) {
+	base := d.have
+	if d.Before.Pending {
+		base = d.Before.Previous
 	}
-	after := m.after(s.Unit)
-	c := compare(s.Unit, m.before(s.Unit, base), after)
-	_, main := base[s.Unit]
-	_, ours := s.Before.Files[s.Unit]
-	s.Action, s.Reason = Update, c.why
+	after := d.after()
+	c := compare(d.Unit, d.was().settings, after)
+	_, main := base[d.Unit]
+	_, ours := d.Before.Files[d.Unit]
+	d.Action, d.Reason = Update, c.why
 	switch {
-	case !main && !want.Partial() && (s.Before.Pending || !ours):
-		s.Action, s.Reason, s.Fresh = Create, "new", true
+	case !main && !d.want.Partial() && (d.Before.Pending || !ours):
+		d.Action, d.Reason, d.Fresh = Create, "new", true
 		c = change{effect: DoRestart, install: true}
-	case !main && !want.Partial():
-		s.Action, s.Reason = Create, s.Unit+" was removed by hand"
+	case !main && !d.want.Partial():
+		d.Action, d.Reason = Create, d.Unit+" was removed by hand"
 		c = change{effect: DoRestart, install: true}
 		if same {
 			c.effect = DoNothing // what runs is what the file says
-			if !m.obs.States[s.Unit].Up() {
+			if !d.obs.States[d.Unit].Up() {
 				c.effect = DoRestart
 			}
 		}
 	case len(drifted) > 0 && same:
-		s.Reason = "changed by hand: " + strings.Join(drifted, ", ")
+		d.Reason = "changed by hand: " + strings.Join(drifted, ", ")
 	case len(drifted) > 0:
-		s.Reason += ", although changed by hand: " + strings.Join(drifted, ", ")
+		d.Reason += ", although changed by hand: " + strings.Join(drifted, ", ")
 	}
-	if s.Before.Pending {
-		s.Reason += ", an earlier run was cut off"
+	if d.Before.Pending {
+		d.Reason += ", an earlier run was cut off"
 	}
-	m.install(s, c, after)
-	m.affect(s, c, !want.Partial())
-	if s.Effect == DoReload {
-		s.Action = Reload
+	d.install(c, after)
+	d.affect(c, !d.want.Partial())
+	if d.Effect == DoReload {
+		d.Action = Reload
 	}
 }
 
 // install settles whether the unit is enabled or disabled. A new unit that has
 // no [Install] section is neither.
-func (m *maker) install(s *Step, c change, after settings) {
-	s.Enable = c.install && after.has("Install")
-	_, main := m.base(s)[s.Unit]
-	s.Disable = c.install && !after.has("Install") && main
+func (d *decision) install(c change, after settings) {
+	d.Enable = c.install && after.has("Install")
+	_, main := d.base()[d.Unit]
+	d.Disable = c.install && !after.has("Install") && main
 }
 
 // resume decides about a unit whose files are as wanted, written by a run that
 // ended before it had seen the unit up.
-func (m *maker) resume(s *Step, want Unit) {
-	base := s.Before.Previous
-	after := m.after(s.Unit)
-	c := compare(s.Unit, m.before(s.Unit, base), after)
-	_, main := base[s.Unit]
-	if !main && !want.Partial() {
-		s.Fresh = true
+func (d *decision) resume() {
+	base := d.Before.Previous
+	after := d.after()
+	c := compare(d.Unit, d.was().settings, after)
+	_, main := base[d.Unit]
+	if !main && !d.want.Partial() {
+		d.Fresh = true
 		c = change{effect: DoRestart, install: true}
 	}
-	m.install(s, c, after)
-	m.affect(s, c, !want.Partial())
-	s.Action, s.Reason = Restart, "an earlier run was cut off before it had seen the unit up"
-	switch s.Effect {
+	d.install(c, after)
+	d.affect(c, !d.want.Partial())
+	d.Action, d.Reason = Restart, "an earlier run was cut off before it had seen the unit up"
+	switch d.Effect {
 	case DoStart:
-		s.Action = Start
+		d.Action = Start
 	case DoReload:
-		s.Action = Reload
+		d.Action = Reload
 	}
 }
 
 // check decides about a unit whose files are as wanted and proven.
-func (m *maker) check(s *Step, want Unit) {
-	s.Action, s.Reason = None, "up to date"
-	state := m.obs.States[s.Unit]
-	if !m.obs.Running || want.Partial() || IsQuadlet(s.Unit) {
+func (d *decision) check() {
+	d.Action, d.Reason = None, "up to date"
+	state := d.obs.States[d.Unit]
+	if !d.obs.Running || d.want.Partial() || unitname.IsQuadlet(d.Unit) {
 		return
 	}
-	if start, why := m.startable(s.Unit); !start {
-		s.Reason += why
+	if start, why := d.startable(); !start {
+		d.Reason += why
 		return
 	}
-	if IsTemplate(s.Unit) || m.ends(s.Unit) {
+	if unitname.IsTemplate(d.Unit) || d.ends() {
 		if state.Active != "failed" {
 			return
 		}
@@ -242,39 +242,39 @@ func (m *maker) check(s *Step, want Unit) {
 	switch {
 	case state.Up():
 		if state.NeedReload {
-			s.Reason += ", but systemd has not read its files since they changed"
+			d.Reason += ", but systemd has not read its files since they changed"
 		}
 		return
 	case state.Active == "failed":
-		s.Reason = "has failed"
+		d.Reason = "has failed"
 		if state.Result != "" && state.Result != "success" {
-			s.Reason += " (" + state.Result + ")"
+			d.Reason += " (" + state.Result + ")"
 		}
 	case state.Unmet:
-		s.Reason = "its conditions do not hold"
+		d.Reason = "its conditions do not hold"
 	case state.Idle != "":
-		s.Reason = state.Idle
+		d.Reason = state.Idle
 	default:
-		s.Reason = "stopped by hand"
+		d.Reason = "stopped by hand"
 	}
-	s.Reason += ", its files are up to date"
-	s.Drifted = !state.Unmet || state.Active == "failed"
-	if m.opts.Repair {
-		s.Action, s.Effect, s.Targets = Start, DoStart, []string{s.Unit}
+	d.Reason += ", its files are up to date"
+	d.Drifted = !state.Unmet || state.Active == "failed"
+	if d.opts.Repair {
+		d.Action, d.Effect, d.Targets = Start, DoStart, []string{d.Unit}
 	}
 }
 
 // obstructed reports, and says in the step, that something stands in the way
 // that is not overwritten even when asked.
-func (m *maker) obstructed(s *Step, have Files, state State) bool {
+func (d *decision) obstructed(have Files, state State) bool {
 	for _, p := range have.paths() {
 		if f := have[p]; f.Other != "" {
-			s.Action, s.Reason = Conflict, fmt.Sprintf("%s is %s", p, f.Other)
+			d.Action, d.Reason = Conflict, fmt.Sprintf("%s is %s", p, f.Other)
 			return true
 		}
 	}
-	if have[s.Unit].IsMask() || state.Load == "masked" {
-		s.Action, s.Reason = Conflict, "it is masked on the target"
+	if have[d.Unit].IsMask() || state.Load == "masked" {
+		d.Action, d.Reason = Conflict, "it is masked on the target"
 		return true
 	}
 	return false

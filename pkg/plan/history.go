@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // A Note is a line of the record, in the order in which they were written.
@@ -44,6 +46,7 @@ const (
 // the files of a unit as they were, as when it was only started, are none.
 func Revisions(notes []Note) []Revision {
 	var list []Revision
+	var files reader
 	now := map[string]map[string]string{} // the sums that are there, by unit
 	begun := map[string]int{}             // where the pending revision of a unit stands
 	for _, n := range notes {
@@ -56,7 +59,7 @@ func Revisions(notes []Note) []Revision {
 		case len(n.Previous) == 0:
 			r.Action = Create
 		}
-		r.From = tagText(n.Unit, n.Previous)
+		r.From = tagText(files.images(n.Unit, n.Previous))
 		switch {
 		case n.Pending && !pending && !maps.Equal(n.Files, was):
 			begun[n.Unit] = len(list)
@@ -159,7 +162,7 @@ func Amid(units []Unit, observed *Observed) []Unit {
 		all[name] = Unit{name, Files{}}
 	}
 	for p, f := range observed.Files {
-		if u, owned := all[UnitOf(p)]; owned {
+		if u, owned := all[unitname.Of(p)]; owned {
 			u.Files[p] = f
 		}
 	}

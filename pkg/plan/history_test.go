@@ -66,7 +66,7 @@ func TestRevisions(t *testing.T) {
 			units, err := Back(revisions, []string{"a.service"})
 			back := ""
 			if err == nil {
-				back = strings.TrimSuffix(tagText("a.service", units[0].Files), "-develop")
+				back = strings.TrimSuffix(tagText(new(reader).images("a.service", units[0].Files)), "-develop")
 			}
 			if back != test.back {
 				t.Errorf("%q: back to %q, want %q (%v)", test.record, back, test.back, err)

@@ -4,10 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unitstamp/unitstamp/pkg/source"
 	"github.com/unitstamp/unitstamp/pkg/unitfile"
-	"github.com/unitstamp/unitstamp/pkg/unitimage"
-	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // An Image is what a unit runs, as its client gets it.
@@ -26,18 +23,16 @@ func NewImages(s *Step, want Unit) []Image {
 	if !s.Acts() || s.Action == Delete || len(s.Changes) == 0 {
 		return nil
 	}
-	before := images(s.Unit, s.Base)
-	return slices.DeleteFunc(images(s.Unit, want.Files), func(i Image) bool { return slices.Contains(before, i) })
+	var r reader
+	before := r.pulls(s.Unit, s.Base)
+	return slices.DeleteFunc(r.pulls(s.Unit, want.Files), func(i Image) bool { return slices.Contains(before, i) })
 }
 
-func images(name string, files Files) []Image {
+// pulls lists the images of a unit as their clients get them.
+func (r *reader) pulls(name string, files Files) []Image {
 	var list []Image
-	for _, p := range reading(name, files) {
-		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
-		if err != nil {
-			continue
-		}
-		for _, ref := range unitimage.Find(doc, unitname.FromPath(p)).References {
+	r.each(name, files, nil, func(doc *unitfile.Document, _ bool) {
+		for _, ref := range r.references(doc) {
 			client, _, _ := strings.Cut(ref.Command, " ")
 			if client == "quadlet" {
 				client = "podman"
@@ -47,6 +42,6 @@ func images(name string, files Files) []Image {
 				list = append(list, i)
 			}
 		}
-	}
+	})
 	return list
 }

@@ -76,7 +76,7 @@ func (s Selection) Check() error {
 
 // selected reports whether a unit takes part: by its name, and by what is
 // wanted of it, or for one that is not wanted by what is there.
-func (m *maker) selected(name string) bool {
+func (m *maker) selected(r *reader, name string) bool {
 	sel := m.opts.Select
 	if len(sel.Names) > 0 && !slices.ContainsFunc(sel.Names, func(pattern string) bool {
 		ok, err := path.Match(pattern, name)
@@ -87,16 +87,15 @@ func (m *maker) selected(name string) bool {
 	if sel.Builds.Empty() && len(sel.Images) == 0 {
 		return true
 	}
-	files := m.have[name]
-	if want, wanted := m.want[name]; wanted {
-		files = want.Files
+	if w, wanted := m.units[name]; wanted {
+		return w.taken
 	}
-	return slices.ContainsFunc(stamps(name, files), sel.takes)
+	return slices.ContainsFunc(r.images(name, m.there(name)), sel.takes)
 }
 
 // limit adds the reasons not to carry out the plan.
 func (m *maker) limit(p *Plan) {
-	if len(m.want) == 0 && !m.opts.AllowEmpty {
+	if len(m.units) == 0 && !m.opts.AllowEmpty {
 		p.Refusals = append(p.Refusals, Refusal{
 			"no unit is wanted: the folder holds none",
 			"look whether it is the right folder; --allow-empty if every unit is meant to go",
@@ -114,7 +113,7 @@ func (m *maker) limit(p *Plan) {
 			switch {
 			case strings.Contains(s.Reason, "masked"):
 				hint = "systemctl unmask " + s.Unit + " lifts the mask"
-			case slices.ContainsFunc(m.have[s.Unit].paths(), func(p string) bool { return m.have[s.Unit][p].Other != "" }):
+			case m.there(s.Unit).obstacle() != "":
 				hint = "move it away"
 			}
 			p.Refusals = append(p.Refusals, Refusal{s.Unit + ": " + s.Reason, hint})
@@ -122,10 +121,9 @@ func (m *maker) limit(p *Plan) {
 	}
 	if m.opts.RequireStamped {
 		for _, s := range p.Steps {
-			want, wanted := m.want[s.Unit]
-			if refs := unstamped(s.Unit, want.Files); wanted && len(refs) > 0 {
+			if w, wanted := m.units[s.Unit]; wanted && w.unstamped != "" {
 				p.Refusals = append(p.Refusals, Refusal{
-					fmt.Sprintf("%s: %q carries no build's tag", s.Unit, refs[0]),
+					fmt.Sprintf("%s: %q carries no build's tag", s.Unit, w.unstamped),
 					"stamp the unit, or leave --require-stamped away",
 				})
 			}

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unitstamp/unitstamp/pkg/parallel"
 	"github.com/unitstamp/unitstamp/pkg/source"
 	"github.com/unitstamp/unitstamp/pkg/unitfile"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // Options are what a person asked for.
@@ -49,10 +51,11 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Validate fails on the first wanted file that systemd would refuse to load. The
 // only errors are *InputError.
 func Validate(wanted []Unit) error {
-	for _, u := range wanted {
-		for _, p := range u.Files.paths() {
-			f := &source.File{Name: p, Bytes: u.Files[p].Data}
-			_, err := unitfile.Parse(f)
+	return parallel.Each(len(wanted), func(doc *unitfile.Document, i int) error {
+		files := wanted[i].Files
+		for _, p := range files.paths() {
+			f := &source.File{Name: p, Bytes: files[p].Data}
+			err := doc.Read(f)
 			var syntax *unitfile.SyntaxError
 			switch {
 			case errors.As(err, &syntax):
@@ -62,150 +65,218 @@ func Validate(wanted []Unit) error {
 				return &InputError{Path: p, Err: err}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // Make compares what is wanted, all of it valid, with what was observed. What
-// must not be done is in the plan's Refusals.
+// must not be done is in the plan's Refusals. None of the files is changed, and
+// the plan refers to them.
 func Make(wanted []Unit, observed *Observed, opts Options) *Plan {
-	m := &maker{
-		opts: opts,
-		obs:  observed,
-		want: make(map[string]Unit, len(wanted)),
-		have: make(map[string]Files),
+	m := &maker{opts: opts, obs: observed}
+	m.study(wanted)
 
-		builds: make(map[string]string, len(wanted)),
-	}
-	for _, u := range wanted {
-		m.want[u.Name] = u
-	}
-	for p, f := range observed.Files {
-		unit := UnitOf(p)
-		if m.have[unit] == nil {
-			m.have[unit] = Files{}
-		}
-		m.have[unit][p] = f
-	}
-	m.relate(wanted)
-
-	p := &Plan{}
-	names := slices.Collect(maps.Keys(m.want))
+	names := slices.Collect(maps.Keys(m.units))
 	for name := range observed.Owned {
-		if _, also := m.want[name]; !also {
+		if m.units[name] == nil {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	for _, name := range names {
-		if !m.selected(name) {
-			continue
+	steps := make([]*Step, len(names)) // nil for a unit that takes no part
+	// nothing of this fails
+	_ = parallel.Each(len(names), func(r *reader, i int) error {
+		if m.selected(r, names[i]) {
+			steps[i] = m.decide(r, names[i])
 		}
-		p.Matched++
-		p.Steps = append(p.Steps, m.step(name))
-	}
+		return nil
+	})
+	p := &Plan{Steps: slices.DeleteFunc(steps, func(s *Step) bool { return s == nil })}
+	p.Matched = len(p.Steps)
 	m.order(p)
 	m.limit(p)
 	return p
 }
 
+// A maker makes one plan. Once the wanted units are studied it is only read.
 type maker struct {
-	opts      Options
-	obs       *Observed
-	want      map[string]Unit
-	have      map[string]Files // observed files by unit
-	relations map[string]*relation
-	triggers  map[string][]string // wanted timers, sockets and paths by what they start
-	builds    map[string]string   // of the wanted units
+	opts     Options
+	obs      *Observed
+	units    map[string]*desired // that are wanted
+	triggers map[string][]string // wanted timers, sockets and paths by what they start
 }
 
-// step decides about one unit.
-func (m *maker) step(name string) *Step {
-	s := &Step{Unit: name}
-	want, wanted := m.want[name]
+// there is what stands at the paths of a unit that is wanted or owned; where that
+// is what is wanted, it is the very same.
+func (m *maker) there(name string) Files {
+	want, owned := m.filesOf(name), m.obs.Owned[name].Files
+	n, same := 0, true
+	for p, w := range want {
+		f, ok := m.obs.Files[p]
+		if ok {
+			n++
+		}
+		same = same && ok && f.Equal(w)
+	}
+	for p := range owned {
+		if _, also := want[p]; also {
+			continue
+		}
+		if _, ok := m.obs.Files[p]; ok {
+			n++
+			same = false
+		}
+	}
+	switch {
+	case n == 0:
+		return nil
+	case same:
+		return want
+	}
+	have := make(Files, n)
+	for p := range want {
+		if f, ok := m.obs.Files[p]; ok {
+			have[p] = f
+		}
+	}
+	for p := range owned {
+		if f, ok := m.obs.Files[p]; ok {
+			have[p] = f
+		}
+	}
+	return have
+}
+
+// A decision is about one unit: the step becomes what is decided.
+type decision struct {
+	*maker
+	*Step
+	reader *reader
+	wanted bool
+	want   Unit // the zero value if it is not wanted
+	have   Files
+	said   *text     // what was() found, nil until it is asked
+	will   *settings // what after() found, likewise
+}
+
+// decide decides about one unit.
+func (m *maker) decide(r *reader, name string) *Step {
+	d := &decision{maker: m, Step: &Step{Unit: name}, reader: r, have: m.there(name)}
 	entry, owned := m.obs.Owned[name]
 	if owned {
-		s.Before = &entry
+		d.Before = &entry
 	}
-	if wanted {
-		s.To = m.builds[name]
+	if w := m.units[name]; w != nil {
+		d.wanted, d.want, d.To = true, w.Unit, w.build
 	}
-	switch {
-	case entry.Pending:
-		s.From = tagText(name, entry.Previous)
-	case maps.EqualFunc(m.have[name], want.Files, File.Equal):
-		s.From = s.To
-	default:
-		s.From = tagText(name, m.have[name])
+	if !entry.Pending && maps.EqualFunc(d.have, d.want.Files, File.Equal) {
+		d.From = d.To
+	} else {
+		d.From = tagText(d.was().images)
 	}
 	switch {
-	case !wanted:
-		m.drop(s)
+	case !d.wanted:
+		d.drop()
 	case owned:
-		m.keep(s, want)
+		d.keep()
 	default:
-		m.take(s, want)
+		d.take()
 	}
-	if s.Acts() {
-		m.finish(s, want, wanted)
+	if d.Acts() {
+		d.finish()
 	}
-	m.putOff(s)
-	return s
+	d.putOff()
+	return d.Step
+}
+
+// was reads what stood there when all was well: before a change that is pending,
+// else now.
+func (d *decision) was() text {
+	if d.said == nil {
+		files := d.have
+		if d.Before != nil && d.Before.Pending {
+			files = d.Before.Previous
+		}
+		t := d.reader.read(d.Unit, files, d.there(unitname.TemplateOf(d.Unit)))
+		d.said = &t
+	}
+	return *d.said
+}
+
+// after reads what a wanted unit will say, together with its wanted template.
+func (d *decision) after() settings {
+	if d.will == nil {
+		s := d.reader.settings(d.Unit, d.want.Files, d.filesOf(unitname.TemplateOf(d.Unit)))
+		d.will = &s
+	}
+	return *d.will
+}
+
+// says reads what files of a unit say, together with the template that is there
+// now.
+func (m *maker) says(r *reader, name string, files Files) settings {
+	return r.settings(name, files, m.there(unitname.TemplateOf(name)))
 }
 
 // finish fills in what every step that acts has: who is up, the own unit left
 // alone, the entry to come.
-func (m *maker) finish(s *Step, want Unit, wanted bool) {
-	if m.isSelf(s.Unit) && s.Effect != DoNothing && s.Effect != DoStart {
-		if s.Action == Delete {
-			s.Action, s.Changes, s.Effect, s.Targets, s.Disable = None, nil, DoNothing, nil, false
-			s.Reason = "this run is part of it: it is never deleted by itself"
+func (d *decision) finish() {
+	if d.isSelf() && d.Effect != DoNothing && d.Effect != DoStart {
+		if d.Action == Delete {
+			d.Action, d.Changes, d.Effect, d.Targets, d.Disable = None, nil, DoNothing, nil, false
+			d.Reason = "this run is part of it: it is never deleted by itself"
 			return
 		}
-		s.Effect = DoNothing
-		s.Reason += ", not restarted: this run is part of it"
+		d.Effect = DoNothing
+		d.Reason += ", not restarted: this run is part of it"
 	}
-	if s.Effect == DoNothing {
-		s.Targets = nil
+	if d.Effect == DoNothing {
+		d.Targets = nil
 	}
-	s.Ran = make(map[string]bool, len(s.Targets))
-	for _, target := range s.Targets {
-		s.Ran[target] = m.obs.States[target].Up()
+	d.Ran = make(map[string]bool, len(d.Targets))
+	for _, target := range d.Targets {
+		d.Ran[target] = d.obs.States[target].Up()
 	}
-	if s.Before != nil && s.Before.Pending && len(s.Targets) == 1 && s.Targets[0] == s.Unit {
-		s.Ran[s.Unit] = s.Before.Ran
+	if d.Before != nil && d.Before.Pending && len(d.Targets) == 1 && d.Targets[0] == d.Unit {
+		d.Ran[d.Unit] = d.Before.Ran
 	}
-	s.Base = m.base(s)
-	if s.Enable || s.Disable {
-		s.WasEnabled = !s.Fresh && m.before(s.Unit, s.Base).has("Install")
+	d.Base = d.base()
+	if d.Enable || d.Disable {
+		d.WasEnabled = !d.Fresh && d.says(d.reader, d.Unit, d.Base).has("Install")
 	}
-	if wanted {
-		s.After = &Entry{Unit: s.Unit, Files: Sums(want.Files), Previous: s.Base, Tag: s.To}
+	if d.wanted {
+		d.After = &Entry{Unit: d.Unit, Files: Sums(d.want.Files), Previous: d.Base, Tag: d.To}
 	}
 }
 
-// base is what stood there when all was well: before a change that is pending,
-// else now.
-func (m *maker) base(s *Step) Files {
-	if s.Before != nil && s.Before.Pending {
-		return s.Before.Previous
+// base is what stood there when all was well and is to be put back if the change
+// comes to nothing: what is changed or owned.
+func (d *decision) base() Files {
+	if d.Before != nil && d.Before.Pending {
+		return d.Before.Previous
 	}
-	base := Files{}
-	for _, c := range s.Changes {
-		if c.Before != nil {
-			base[c.Path] = *c.Before
-		}
-	}
-	if s.Before != nil {
-		for p := range s.Before.Files {
-			if f, ok := m.have[s.Unit][p]; ok {
-				base[p] = f
+	other := func(p string, _ File) bool {
+		if d.Before != nil {
+			if _, owned := d.Before.Files[p]; owned {
+				return false
 			}
 		}
+		return !slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Path == p })
 	}
-	if len(base) == 0 {
+	others := 0
+	for p, f := range d.have {
+		if other(p, f) {
+			others++
+		}
+	}
+	switch others {
+	case len(d.have):
 		return nil
+	case 0:
+		return d.have // one copy is enough
 	}
+	base := maps.Clone(d.have)
+	maps.DeleteFunc(base, other)
 	return base
 }
 

@@ -88,6 +88,16 @@ func Sum(f File) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// match reports whether the files have these sums, and there are no others.
+func (f Files) match(sums map[string]string) bool {
+	for p, file := range f {
+		if Sum(file) != sums[p] {
+			return false
+		}
+	}
+	return len(f) == len(sums)
+}
+
 // Sums are the sums of all files.
 func Sums(files Files) map[string]string {
 	sums := make(map[string]string, len(files))

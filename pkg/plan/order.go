@@ -6,79 +6,97 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unitstamp/unitstamp/pkg/parallel"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
-// A relation is what a wanted unit says about others.
+// A desired unit is one that is wanted, with what is asked of it whatever becomes
+// of it.
+type desired struct {
+	Unit
+	// build is what it carries, and unstamped an image that carries none.
+	build, unstamped string
+	taken            bool // it has an image of those selected
+	relation
+}
+
+// A relation is what a wanted unit says about others that are wanted, by name.
 type relation struct {
 	requires []string // Requires=, Requisite=, BindsTo=, PartOf=: a restart there reaches here
 	after    []string // After=, and Before= turned round
-	starts   []string // what a timer, socket or path starts
+	before   []string // Before=
+	starts   []string // what a timer, socket or path starts, wanted or not
 	also     []string // Also=: units that are enabled with this one, so must be there
 }
 
-// relate fills in how the wanted units hang together.
-func (m *maker) relate(wanted []Unit) {
-	m.relations = make(map[string]*relation, len(wanted))
-	m.triggers = map[string][]string{}
-	for _, u := range wanted {
-		m.relations[u.Name] = &relation{}
+// study reads every wanted unit once, and fills in how they hang together.
+func (m *maker) study(units []Unit) {
+	list := make([]desired, len(units))
+	m.units = make(map[string]*desired, len(units))
+	for i, u := range units {
+		list[i].Unit = u
+		m.units[u.Name] = &list[i]
 	}
-	for _, u := range wanted {
-		s := m.study(u)
-		r := m.relations[u.Name]
-		for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
-			r.requires = append(r.requires, m.resolve(s.words("Unit", key))...)
+	// nothing of this fails
+	_ = parallel.Each(len(list), func(r *reader, i int) error {
+		m.studyOne(r, &list[i])
+		return nil
+	})
+	m.triggers = map[string][]string{}
+	for i := range list {
+		w := &list[i]
+		for _, later := range w.before {
+			m.units[later].after = append(m.units[later].after, w.Name)
 		}
-		r.after = append(r.after, m.resolve(s.words("Unit", "After"))...)
-		r.after = append(r.after, m.resolve(peers(u.Name, s))...)
-		for _, later := range m.resolve(s.words("Unit", "Before")) {
-			m.relations[later].after = append(m.relations[later].after, u.Name)
-		}
-		r.also = m.resolve(s.words("Install", "Also"))
-		r.starts = starts(u.Name, s)
-		for _, started := range r.starts {
-			m.triggers[started] = append(m.triggers[started], u.Name)
-		}
-		if template := TemplateOf(u.Name); m.relations[template] != nil {
-			r.requires = append(r.requires, template)
-			r.after = append(r.after, template)
+		for _, started := range w.starts {
+			m.triggers[started] = append(m.triggers[started], w.Name)
 		}
 	}
 }
 
-// study reads a wanted unit once for all that is asked of it whatever becomes of it:
-// its settings, without those of its program, and the build that it carries, which
-// is noted.
-func (m *maker) study(u Unit) settings {
-	if TemplateOf(u.Name) != "" {
-		m.builds[u.Name] = tagText(u.Name, u.Files) // the template's images are not its own
-		return m.after(u.Name)
+// studyOne reads one wanted unit, without the settings of its program.
+func (m *maker) studyOne(r *reader, w *desired) {
+	template := unitname.TemplateOf(w.Name)
+	t := r.read(w.Name, w.Files, m.filesOf(template), "Service")
+	w.build, w.unstamped = tagText(t.images), unstamped(t.images)
+	w.taken = slices.ContainsFunc(t.images, m.opts.Select.takes)
+	s := t.settings
+	for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
+		w.requires = append(w.requires, m.resolve(s.words("Unit", key))...)
 	}
-	docs, err := parse(u.Name, u.Files)
-	if err != nil {
-		m.builds[u.Name] = tagText(u.Name, u.Files)
-		return settings{}
+	w.after = m.resolve(append(s.words("Unit", "After"), peers(w.Name, s)...))
+	w.before = m.resolve(s.words("Unit", "Before"))
+	w.also = m.resolve(s.words("Install", "Also"))
+	w.starts = starts(w.Name, s)
+	if m.units[template] != nil {
+		w.requires = append(w.requires, template)
+		w.after = append(w.after, template)
 	}
-	var images []stamp
-	for _, doc := range docs {
-		images = append(images, stampsOf(doc)...)
+}
+
+// filesOf are those of a unit that is wanted, none of another.
+func (m *maker) filesOf(name string) Files {
+	if w := m.units[name]; w != nil {
+		return w.Files
 	}
-	m.builds[u.Name] = joinTags(images)
-	return settingsOf(docs, "Service")
+	return nil
 }
 
 // resolve keeps the names that stand for wanted units; an instance without a
 // file of its own stands for its template.
 func (m *maker) resolve(names []string) []string {
-	var known []string
+	known := names[:0]
 	for _, name := range names {
-		if m.relations[name] == nil {
-			name = TemplateOf(name)
+		w := m.units[name]
+		if w == nil {
+			w = m.units[unitname.TemplateOf(name)]
 		}
-		if m.relations[name] != nil {
-			known = append(known, name)
+		if w != nil {
+			known = append(known, w.Name)
 		}
+	}
+	if len(known) == 0 {
+		return nil
 	}
 	return known
 }
@@ -87,7 +105,7 @@ func (m *maker) resolve(names []string) []string {
 func starts(name string, s settings) []string {
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	var said string
-	switch Kind(name) {
+	switch unitname.Kind(name) {
 	case "timer":
 		said = s.last("Timer", "Unit")
 	case "path":
@@ -157,11 +175,12 @@ func (m *maker) order(p *Plan) {
 // holdTriggers notes, on units that change, the timers, sockets and paths that
 // are up, start them, and will be deleted at the end.
 func (m *maker) holdTriggers(change, remove []*Step) {
+	var files reader
 	for _, trigger := range remove {
 		if !m.obs.States[trigger.Unit].Up() {
 			continue
 		}
-		started := starts(trigger.Unit, m.before(trigger.Unit, m.have[trigger.Unit]))
+		started := starts(trigger.Unit, m.says(&files, trigger.Unit, m.there(trigger.Unit)))
 		for _, s := range change {
 			if slices.Contains(started, s.Unit) {
 				s.Triggers = append(s.Triggers, trigger.Unit)
@@ -184,22 +203,22 @@ func (m *maker) group(steps []*Step) [][]*Step {
 	}
 	after := make([][]int, len(steps))
 	for i, s := range steps {
-		s.Needs = m.reach(s.Unit, acting, func(r *relation) []string { return r.requires })
+		s.Needs = m.reach(s.Unit, acting, func(w *desired) []string { return w.requires })
 		for _, name := range s.Needs {
 			sets.join(i, index[name])
 		}
-		for _, name := range m.relations[s.Unit].also {
+		for _, name := range m.units[s.Unit].also {
 			if j, ok := index[name]; ok {
 				sets.join(i, j)
 			}
 		}
-		for _, name := range m.relations[s.Unit].starts {
+		for _, name := range m.units[s.Unit].starts {
 			if j, ok := index[name]; ok {
 				sets.join(i, j)
 				after[i] = append(after[i], j)
 			}
 		}
-		s.Waits = m.reach(s.Unit, acting, func(r *relation) []string { return r.after })
+		s.Waits = m.reach(s.Unit, acting, func(w *desired) []string { return w.after })
 		for _, name := range s.Waits {
 			after[i] = append(after[i], index[name])
 		}
@@ -209,13 +228,16 @@ func (m *maker) group(steps []*Step) [][]*Step {
 
 // reach lists the units that act and that can be reached from a unit along
 // relations, through units that do not act as well.
-func (m *maker) reach(from string, acting map[string]*Step, along func(*relation) []string) []string {
+func (m *maker) reach(from string, acting map[string]*Step, along func(*desired) []string) []string {
+	if len(along(m.units[from])) == 0 {
+		return nil
+	}
 	seen := map[string]bool{from: true}
 	var found []string
 	for todo := []string{from}; len(todo) > 0; {
 		name := todo[0]
 		todo = todo[1:]
-		for _, next := range along(m.relations[name]) {
+		for _, next := range along(m.units[name]) {
 			if seen[next] {
 				continue
 			}
@@ -289,6 +311,9 @@ func (s sets) sorted(steps []*Step, after [][]int) [][]*Step {
 
 // sortGroup orders the members of one group; a circle is broken at its lowest.
 func sortGroup(steps []*Step, members []int, after [][]int) []*Step {
+	if len(members) == 1 {
+		return []*Step{steps[members[0]]}
+	}
 	in := map[int]bool{}
 	for _, i := range members {
 		in[i] = true

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/unitstamp/unitstamp/pkg/buildtag"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 const (
@@ -40,7 +41,7 @@ func (w world) observed() *Observed {
 		}
 	}
 	for p, content := range w.owned {
-		name := UnitOf(p)
+		name := unitname.Of(p)
 		e := o.Owned[name]
 		if e.Unit == "" {
 			e = Entry{Unit: name, Files: map[string]string{}}
@@ -55,7 +56,7 @@ func (w world) observed() *Observed {
 		s := o.States[name]
 		s.Active = strings.TrimSuffix(active, "!")
 		o.States[name] = s
-		if template := TemplateOf(name); template != "" {
+		if template := unitname.TemplateOf(name); template != "" {
 			o.Instances[template] = append(o.Instances[template], name)
 		}
 	}
@@ -68,7 +69,7 @@ func (w world) observed() *Observed {
 func units(files map[string]string) []Unit {
 	byName := map[string]Files{}
 	for p, content := range files {
-		name := UnitOf(p)
+		name := unitname.Of(p)
 		if byName[name] == nil {
 			byName[name] = Files{}
 		}
@@ -409,30 +410,6 @@ func TestGroups(t *testing.T) {
 	want := "a.service b.service | f.service | g.service | c.service d.service | e.service e.timer | h.service i.service"
 	if strings.Join(got, " | ") != want {
 		t.Errorf("groups %s\nwant   %s", strings.Join(got, " | "), want)
-	}
-}
-
-func TestNames(t *testing.T) {
-	for name, want := range map[string]bool{
-		"a.service": true, "a@b.timer": true, "a@.service": true, `a\x2db.mount`: true, "a.container": true,
-		".service": false, "@a.service": false, "a b.service": false, "a.conf": false, "a/b.service": false, "ä.service": false,
-		strings.Repeat("a", 247) + ".service": true, strings.Repeat("a", 248) + ".service": false,
-	} {
-		if got := ValidName(name); got != want {
-			t.Errorf("ValidName(%q) = %v", name, got)
-		}
-	}
-	for p, want := range map[string]string{
-		"a.service": "a.service", "a.service.d/x.conf": "a.service", "a.service.d/x.txt": "", "b/a.service": "", "b/a.service.d/x.conf": "",
-	} {
-		if got := UnitOf(p); got != want {
-			t.Errorf("UnitOf(%q) = %q", p, got)
-		}
-	}
-	for name, want := range map[string]string{"a@b.service": "a@.service", "a@.service": "", "a.service": "", "a@b@c.service": "a@.service"} {
-		if got := TemplateOf(name); got != want {
-			t.Errorf("TemplateOf(%q) = %q", name, got)
-		}
 	}
 }
 

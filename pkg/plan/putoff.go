@@ -9,45 +9,45 @@ import (
 // it changes: what is no reason to restart a unit that is up waits for one that
 // is. Restarted nevertheless are a unit whose place in the cluster changes, and one
 // that is taken over, because the mark of its new owner is part of it.
-func (m *maker) putOff(s *Step) {
-	if !m.obs.Replaces || !s.Acts() {
+func (d *decision) putOff() {
+	if !d.obs.Replaces || !d.Acts() {
 		return
 	}
-	if s.Action == Adopt && len(s.Changes) == 0 {
+	if d.Action == Adopt && len(d.Changes) == 0 {
 		// the same bytes are written nevertheless, with the owner
-		s.Base = m.have[s.Unit]
-		for _, p := range s.Base.paths() {
-			f := s.Base[p]
-			s.Changes = append(s.Changes, Change{Path: p, Before: &f, After: &f})
+		d.Base = d.have
+		for _, p := range d.Base.paths() {
+			f := d.Base[p]
+			d.Changes = append(d.Changes, Change{Path: p, Before: &f, After: &f})
 		}
-		s.After.Previous = s.Base
+		d.After.Previous = d.Base
 	}
-	if !m.obs.States[s.Unit].Up() {
+	if !d.obs.States[d.Unit].Up() {
 		return
 	}
-	switch s.Effect {
+	switch d.Effect {
 	case DoRestart, DoCycle, DoStop, DoStart:
 		return
 	}
-	placed := slices.DeleteFunc(differing(m.before(s.Unit, m.base(s)), m.after(s.Unit)), func(at setting) bool { return at.section != "X-Fleet" })
-	if s.Action == Update && len(placed) > 0 && !m.isSelf(s.Unit) {
-		s.Effect, s.Targets = DoRestart, []string{s.Unit}
-		s.Ran[s.Unit] = true
-		s.Reason = "[X-Fleet] " + list(placed)
+	placed := slices.DeleteFunc(differing(d.says(d.reader, d.Unit, d.base()), d.after()), func(at setting) bool { return at.section != "X-Fleet" })
+	if d.Action == Update && len(placed) > 0 && !d.isSelf() {
+		d.Effect, d.Targets = DoRestart, []string{d.Unit}
+		d.Ran[d.Unit] = true
+		d.Reason = "[X-Fleet] " + list(placed)
 		return
 	}
-	s.Reason = strings.TrimSuffix(s.Reason, ", reload")
+	d.Reason = strings.TrimSuffix(d.Reason, ", reload")
 	switch {
-	case s.Action == Adopt && !m.isSelf(s.Unit):
-		s.Effect, s.Targets = DoRestart, []string{s.Unit}
-		s.Ran[s.Unit] = true
-		s.Reason += ", restarted: the owner is written into it"
+	case d.Action == Adopt && !d.isSelf():
+		d.Effect, d.Targets = DoRestart, []string{d.Unit}
+		d.Ran[d.Unit] = true
+		d.Reason += ", restarted: the owner is written into it"
 		return
-	case s.Action == Delete:
-		s.Reason += ", left: it cannot be removed without being stopped"
+	case d.Action == Delete:
+		d.Reason += ", left: it cannot be removed without being stopped"
 	default:
-		s.Reason += ", put off: any change would restart it"
+		d.Reason += ", put off: any change would restart it"
 	}
-	s.Action, s.Changes, s.Effect, s.Targets = None, nil, DoNothing, nil
-	s.Enable, s.Disable, s.Base, s.After = false, false, nil, nil
+	d.Action, d.Changes, d.Effect, d.Targets = None, nil, DoNothing, nil
+	d.Enable, d.Disable, d.Base, d.After = false, false, nil, nil
 }

@@ -2,11 +2,9 @@ package plan
 
 import (
 	"cmp"
-	"path"
 	"slices"
 	"strings"
 
-	"github.com/unitstamp/unitstamp/pkg/source"
 	"github.com/unitstamp/unitstamp/pkg/unitfile"
 )
 
@@ -15,99 +13,73 @@ type setting struct{ section, key string }
 
 func (s setting) String() string { return s.section + "." + s.key }
 
-// settings are what the files of a unit say together: the values of each key
-// in order, as systemd reads a unit and its drop-ins. An empty value clears
+func (s setting) compare(t setting) int {
+	return cmp.Or(cmp.Compare(s.section, t.section), cmp.Compare(s.key, t.key))
+}
+
+// settings are what the files of a unit say together, sorted by setting: the
+// values of each in the order in which systemd reads them. An empty value clears
 // those before it.
-type settings map[setting][]string
+type settings []assignment
 
-// readSettings reads the unit's file and its drop-ins, for an instance those of
-// its template too. Files that are missing, or no unit files, add nothing.
-func readSettings(name string, files Files) (settings, error) {
-	docs, err := parse(name, files)
-	if err != nil {
-		return nil, err
-	}
-	return settingsOf(docs), nil
+type assignment struct {
+	setting
+	value string
 }
 
-// parse reads the files that make up a unit.
-func parse(name string, files Files) ([]*unitfile.Document, error) {
-	var docs []*unitfile.Document
-	for _, p := range reading(name, files) {
-		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
-		if err != nil {
-			return nil, err
+// with adds those of a file that is read next, without those of some sections.
+// They are not sorted any more.
+func (s settings) with(doc *unitfile.Document, without []string) settings {
+	for item := range doc.Assignments {
+		if slices.Contains(without, item.Section) {
+			continue
 		}
-		docs = append(docs, doc)
-	}
-	return docs, nil
-}
-
-// settingsOf are the settings of files that are read one after the other, without
-// those of some sections.
-func settingsOf(docs []*unitfile.Document, without ...string) settings {
-	s := settings{}
-	for _, doc := range docs {
-		for item := range doc.Assignments {
-			if slices.Contains(without, item.Section) {
-				continue
-			}
-			at := setting{item.Section, item.Key}
-			if item.Value.Text == "" {
-				s[at] = nil
-			} else {
-				s[at] = append(s[at], item.Value.Text)
-			}
-		}
-	}
-	for at, values := range s {
-		if len(values) == 0 {
-			delete(s, at)
+		at := setting{item.Section, item.Key}
+		if item.Value.Text == "" {
+			s = slices.DeleteFunc(s, func(a assignment) bool { return a.setting == at })
+		} else {
+			s = append(s, assignment{at, item.Value.Text})
 		}
 	}
 	return s
 }
 
-// reading lists the paths that make up a unit in the order in which systemd
-// reads them: the file, then the drop-ins by base name, where one of the
-// instance hides one of the template.
-func reading(name string, files Files) []string {
-	template := TemplateOf(name)
-	main, dropins := "", map[string]string{}
-	for p, f := range files {
-		unit, base := UnitOf(p), path.Base(p)
-		switch {
-		case !f.Regular() || unit == "" || unit != name && unit != template:
-		case p == name, p == template && main == "":
-			main = p
-		case p == template:
-		case unit == name || dropins[base] == "":
-			dropins[base] = p
-		}
+// sorted is a sorted copy.
+func (s settings) sorted() settings {
+	s = slices.Clone(s)
+	slices.SortStableFunc(s, func(a, b assignment) int { return a.compare(b.setting) })
+	return s
+}
+
+// run is how many assignments at the beginning are of the same setting.
+func (s settings) run() int {
+	n := 0
+	for n < len(s) && s[n].setting == s[0].setting {
+		n++
 	}
-	var order []string
-	for _, p := range dropins {
-		order = append(order, p)
-	}
-	slices.SortFunc(order, func(a, b string) int { return cmp.Compare(path.Base(a), path.Base(b)) })
-	if main != "" {
-		order = slices.Insert(order, 0, main)
-	}
-	return order
+	return n
 }
 
 // last is the value that counts of a key that holds one.
 func (s settings) last(section, key string) string {
-	values := s[setting{section, key}]
-	if len(values) == 0 {
-		return ""
+	value := ""
+	for _, a := range s {
+		if a.key == key && a.section == section {
+			value = a.value
+		}
 	}
-	return values[len(values)-1]
+	return value
 }
 
 // words are the words of all values of a key that holds a list of units.
 func (s settings) words(section, key string) []string {
-	return strings.Fields(strings.Join(s[setting{section, key}], " "))
+	var words []string
+	for _, a := range s {
+		if a.key == key && a.section == section {
+			words = append(words, strings.Fields(a.value)...)
+		}
+	}
+	return words
 }
 
 // is reports whether a boolean key has the value given; a key that is missing
@@ -124,29 +96,38 @@ func (s settings) is(section, key string, want bool) bool {
 
 // has reports whether any key of a section is set.
 func (s settings) has(section string) bool {
-	for at := range s {
-		if at.section == section {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s, func(a assignment) bool { return a.section == section })
+}
+
+// sets reports whether a setting has a value.
+func (s settings) sets(at setting) bool {
+	return slices.ContainsFunc(s, func(a assignment) bool { return a.setting == at })
 }
 
 // differing lists the settings whose values differ, sorted.
 func differing(a, b settings) []setting {
 	var diff []setting
-	for at := range a {
-		if !slices.Equal(a[at], b[at]) {
-			diff = append(diff, at)
+	for len(a) > 0 || len(b) > 0 {
+		order := 0
+		switch {
+		case len(a) == 0:
+			order = 1
+		case len(b) == 0:
+			order = -1
+		default:
+			order = a[0].compare(b[0].setting)
 		}
-	}
-	for at := range b {
-		if _, both := a[at]; !both {
-			diff = append(diff, at)
+		m, n := 0, 0
+		if order <= 0 {
+			m = a.run()
 		}
+		if order >= 0 {
+			n = b.run()
+		}
+		if !slices.Equal(a[:m], b[:n]) {
+			diff = append(diff, slices.Concat(a[:m], b[:n])[0].setting)
+		}
+		a, b = a[m:], b[n:]
 	}
-	slices.SortFunc(diff, func(x, y setting) int {
-		return cmp.Or(cmp.Compare(x.section, y.section), cmp.Compare(x.key, y.key))
-	})
 	return diff
 }

@@ -1,15 +1,10 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/buildtag"
-	"github.com/unitstamp/unitstamp/pkg/source"
-	"github.com/unitstamp/unitstamp/pkg/unitfile"
-	"github.com/unitstamp/unitstamp/pkg/unitimage"
-	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // A stamp is an image that a unit runs, and the build it carries.
@@ -24,37 +19,11 @@ func (s stamp) built() bool {
 	return s.tag.Kind() == buildtag.Build || s.tag.Kind() == buildtag.Release
 }
 
-// stamps lists the images of a unit, in the order in which they stand. Images
-// that nobody can tell from the unit alone are not in it.
-func stamps(name string, files Files) []stamp {
-	var list []stamp
-	for _, p := range reading(name, files) {
-		doc, err := unitfile.Parse(&source.File{Name: p, Bytes: files[p].Data})
-		if err == nil {
-			list = append(list, stampsOf(doc)...)
-		}
-	}
-	return list
-}
-
-// stampsOf lists the images of one file.
-func stampsOf(doc *unitfile.Document) []stamp {
-	var list []stamp
-	for _, ref := range unitimage.Find(doc, unitname.FromPath(doc.File.Name)).References {
-		list = append(list, stamp{
-			reference: cmp.Or(ref.Resolved, ref.Written), repository: ref.Repository, tag: buildtag.Parse(ref.Tag),
-		})
-	}
-	return list
-}
-
 // tagText is the build of a unit in one text: its tags that tell a build, each
 // once, else its other tags.
-func tagText(name string, files Files) string { return joinTags(stamps(name, files)) }
-
-func joinTags(list []stamp) string {
+func tagText(images []stamp) string {
 	var built, other []string
-	for _, s := range list {
+	for _, s := range images {
 		tag := s.tag.String()
 		switch {
 		case tag == "":
@@ -72,13 +41,12 @@ func joinTags(list []stamp) string {
 	return strings.Clone(strings.Join(built, ",")) // or it would keep the whole file in memory
 }
 
-// unstamped lists the references of a unit that tell no build.
-func unstamped(name string, files Files) []string {
-	var list []string
-	for _, s := range stamps(name, files) {
+// unstamped is the first reference of a unit that tells no build, "" if none.
+func unstamped(images []stamp) string {
+	for _, s := range images {
 		if !s.built() {
-			list = append(list, s.reference)
+			return strings.Clone(s.reference)
 		}
 	}
-	return list
+	return ""
 }

@@ -1,76 +1,8 @@
 package plan
 
 import (
-	"path"
-	"regexp"
 	"slices"
-	"strings"
 )
-
-// maxName is systemd's UNIT_NAME_MAX less one, in bytes.
-const maxName = 255
-
-// unitName holds the characters that systemd takes in a unit's name
-// (systemd src/basic/unit-name.c, VALID_CHARS_WITH_AT).
-var unitName = regexp.MustCompile(`^[0-9A-Za-z:_.\\@-]+$`)
-
-// kinds are the suffixes of units that come from files.
-var kinds = []string{"automount", "mount", "path", "service", "slice", "socket", "swap", "target", "timer"}
-
-// quadlets are the suffixes of the files that podman's generator turns into
-// services.
-var quadlets = []string{"build", "container", "image", "kube", "network", "pod", "volume"}
-
-// IsUnitFile reports whether a file of that base name is taken for a unit,
-// whether or not the name is a good one.
-func IsUnitFile(base string) bool {
-	kind := Kind(base)
-	return slices.Contains(kinds, kind) || slices.Contains(quadlets, kind)
-}
-
-// IsQuadlet reports whether the unit is a file for podman's generator.
-func IsQuadlet(name string) bool { return slices.Contains(quadlets, Kind(name)) }
-
-// ValidName reports whether systemd takes the name: letters, digits and
-// ":-_.\@", a known suffix, something before it, at most 255 bytes.
-func ValidName(name string) bool {
-	prefix := strings.TrimSuffix(name, "."+Kind(name))
-	return len(name) <= maxName && unitName.MatchString(name) && IsUnitFile(name) &&
-		prefix != "" && !strings.HasPrefix(prefix, "@")
-}
-
-// Kind is the suffix of a unit's name without the dot: "service", "timer".
-func Kind(name string) string { return strings.TrimPrefix(path.Ext(name), ".") }
-
-// IsTemplate reports whether the name is that of a template, as web@.service.
-func IsTemplate(name string) bool {
-	return strings.HasSuffix(strings.TrimSuffix(name, path.Ext(name)), "@")
-}
-
-// TemplateOf returns the template of an instance, web@.service for
-// web@1.service, and "" for other names.
-func TemplateOf(name string) string {
-	at := strings.IndexByte(name, '@')
-	if at < 0 || IsTemplate(name) {
-		return ""
-	}
-	return name[:at+1] + path.Ext(name)
-}
-
-// UnitOf returns the unit that a path below a unit folder belongs to: the file
-// itself, or for a drop-in the unit that its folder names. It is "" for paths
-// that are neither.
-func UnitOf(p string) string {
-	folder, base := path.Split(p)
-	if folder == "" {
-		return base
-	}
-	unit, ok := strings.CutSuffix(strings.TrimSuffix(folder, "/"), ".d")
-	if !ok || strings.Contains(unit, "/") || !strings.HasSuffix(base, ".conf") {
-		return ""
-	}
-	return unit
-}
 
 // A File is what stands at a path of a unit folder: bytes, a symbolic link, or
 // something that is no unit file at all, such as a folder.
@@ -103,6 +35,17 @@ func (f Files) paths() []string {
 	}
 	slices.Sort(paths)
 	return paths
+}
+
+// obstacle is the first path at which something stands that is no unit file, ""
+// if there is none.
+func (f Files) obstacle() string {
+	for _, p := range f.paths() {
+		if f[p].Other != "" {
+			return p
+		}
+	}
+	return ""
 }
 
 // A Unit is a unit that is wanted: its file, its drop-ins, or both.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // maxFile is systemd's limit for one line, so no sane unit comes near it.
@@ -98,8 +99,8 @@ func (s *set) folder(at string, above []os.FileInfo) error {
 		}
 		p := path.Join(at, name)
 		unit, isDropins := strings.CutSuffix(name, ".d")
-		isDropins = isDropins && plan.IsUnitFile(unit)
-		isUnit := plan.IsUnitFile(name)
+		isDropins = isDropins && unitname.IsUnit(unit)
+		isUnit := unitname.IsUnit(name)
 		isDir := entry.IsDir()
 		if entry.Type()&fs.ModeSymlink != 0 {
 			info, err := s.root.Stat(p)
@@ -155,7 +156,7 @@ func (s *set) dropins(at, unit string) error {
 
 // file takes in one file of a unit.
 func (s *set) file(at, unit, target string) error {
-	if !plan.ValidName(unit) {
+	if !unitname.Valid(unit) {
 		return &Error{Path: at, Err: fmt.Errorf("%q is no name for a unit", unit),
 			Hint: "letters, digits and \":-_.\\@\", at most 255 bytes with the suffix"}
 	}

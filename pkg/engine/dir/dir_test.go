@@ -12,6 +12,7 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/engine/dir"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 type contents map[string]string
@@ -19,7 +20,7 @@ type contents map[string]string
 func units(files contents) []plan.Unit {
 	byName := map[string]plan.Files{}
 	for p, content := range files {
-		name := plan.UnitOf(p)
+		name := unitname.Of(p)
 		if byName[name] == nil {
 			byName[name] = plan.Files{}
 		}

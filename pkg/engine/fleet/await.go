@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
-	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // An expectation is what a unit is to come to.
@@ -31,7 +31,7 @@ func (e *Engine) expect(u apiUnit, fresh bool) expectation {
 	remains := slices.Contains([]string{"yes", "true", "1", "on", "y", "t"}, strings.ToLower(o.last("Service", "RemainAfterExit")))
 	return expectation{
 		unit: u.Name, hash: o.hash(), desired: u.DesiredState, fresh: fresh,
-		ends:  plan.Kind(u.Name) == "service" && o.last("Service", "Type") == "oneshot" && !remains,
+		ends:  unitname.Kind(u.Name) == "service" && o.last("Service", "Type") == "oneshot" && !remains,
 		needs: requirementsOf(u.Name, o),
 		limit: startTime(o),
 	}

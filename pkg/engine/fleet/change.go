@@ -11,6 +11,7 @@ import (
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 const (
@@ -84,7 +85,7 @@ func around(group []*plan.Step, s *plan.Step) []string {
 }
 
 func isTrigger(name string) bool {
-	return slices.Contains([]string{"path", "socket", "timer"}, plan.Kind(name))
+	return slices.Contains([]string{"path", "socket", "timer"}, unitname.Kind(name))
 }
 
 // inOrder sorts a group so that each unit comes after those that it waits for or
@@ -268,7 +269,7 @@ func (e *Engine) wanted(s *plan.Step, now *apiUnit) (apiUnit, error) {
 	}
 	u := apiUnit{Name: s.Unit, Options: o.marked(s.Unit, e.owner).inAPI(), DesiredState: loaded}
 	switch {
-	case plan.IsTemplate(s.Unit):
+	case unitname.IsTemplate(s.Unit):
 		u.DesiredState = inactive
 	case s.Effect == plan.DoStart, s.Effect == plan.DoRestart, s.Effect == plan.DoCycle, s.Effect == plan.DoReload:
 		u.DesiredState = launched

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // Observe reads the whole cluster: machines, units, states. A unit that is the
@@ -139,7 +140,7 @@ func (e *Engine) placeable(wanted []plan.Unit, units map[string]apiUnit, machine
 		return there || slices.ContainsFunc(wanted, func(u plan.Unit) bool { return u.Name == name })
 	}
 	for _, u := range wanted {
-		if len(u.Files[u.Name].Data) == 0 || plan.IsTemplate(u.Name) {
+		if len(u.Files[u.Name].Data) == 0 || unitname.IsTemplate(u.Name) {
 			continue
 		}
 		o, err := normalise(u.Name, u.Files[u.Name].Data)
@@ -177,7 +178,7 @@ func stateOf(u *apiUnit, records []unitState, machines map[string]machine) plan.
 			}
 		}
 	}
-	if u.DesiredState != launched || plan.IsTemplate(u.Name) {
+	if u.DesiredState != launched || unitname.IsTemplate(u.Name) {
 		return state
 	}
 	r := requirementsOf(u.Name, u.options())

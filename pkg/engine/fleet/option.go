@@ -9,9 +9,9 @@ import (
 
 	"github.com/coreos/go-systemd/v22/unit"
 
-	"github.com/unitstamp/unitstamp/pkg/plan"
 	"github.com/unitstamp/unitstamp/pkg/source"
 	"github.com/unitstamp/unitstamp/pkg/unitfile"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // The section by which units are known as owned. It never changes with the
@@ -65,7 +65,7 @@ func (o options) grouped() options {
 func (o options) marked(name, owner string) options {
 	list := slices.Clone(o)
 	list = append(list, unit.UnitOption{Section: markSection, Name: markOwner, Value: owner})
-	if plan.IsTemplate(name) {
+	if unitname.IsTemplate(name) {
 		list = append(list, unit.UnitOption{Section: markSection, Name: markTemplate, Value: "yes"})
 	}
 	return list.grouped()
@@ -83,7 +83,7 @@ func isMark(option unit.UnitOption) bool {
 // owner is who the mark of a unit of that name tells, "" for nobody. An instance
 // that fleet copied from a marked template has no owner.
 func (o options) owner(name string) string {
-	if !plan.IsTemplate(name) && o.last(markSection, markTemplate) != "" {
+	if !unitname.IsTemplate(name) && o.last(markSection, markTemplate) != "" {
 		return ""
 	}
 	return o.last(markSection, markOwner)

@@ -12,6 +12,7 @@ import (
 	"github.com/unitstamp/unitstamp/internal/fleettest"
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // clusters is how many random ones the property is tried on.
@@ -25,7 +26,7 @@ func content(r *rand.Rand, name string) string {
 	if other := universe[r.IntN(3)]; r.IntN(4) == 0 && other < name { // no circles
 		text += "Requires=" + other + "\n"
 	}
-	switch plan.Kind(name) {
+	switch unitname.Kind(name) {
 	case "timer":
 		text += fmt.Sprintf("[Timer]\nOnCalendar=%d:00\n", r.IntN(3))
 	case "socket":
@@ -88,7 +89,7 @@ func TestAnyClusterBecomesWanted(t *testing.T) {
 				}
 				owner := []string{"", "other", "confapply", "confapply"}[r.IntN(4)]
 				state := []string{inactive, loaded, launched, launched}[r.IntN(4)]
-				if plan.IsTemplate(name) {
+				if unitname.IsTemplate(name) {
 					state = inactive
 				}
 				l.Put(name, held(r, name, text, owner), state)
@@ -124,7 +125,7 @@ func TestAnyClusterBecomesWanted(t *testing.T) {
 					if expected := string(o.marked(s.Unit, "confapply").serialise()); err != nil || text != expected {
 						l.Errorf("%s is\n%s\nnot\n%s", s.Unit, text, expected)
 					}
-					if s.Acts() && !plan.IsTemplate(s.Unit) && s.Effect != plan.DoNothing && !strings.HasPrefix(l.seen(s.Unit), launched) {
+					if s.Acts() && !unitname.IsTemplate(s.Unit) && s.Effect != plan.DoNothing && !strings.HasPrefix(l.seen(s.Unit), launched) {
 						l.Errorf("%s is %s", s.Unit, l.seen(s.Unit))
 					}
 				}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 const (
@@ -43,9 +44,9 @@ func (e *Engine) check(u plan.Unit) error {
 	refuse := func(format string, args ...any) error {
 		return &plan.InputError{Path: u.Name, Err: fmt.Errorf(format, args...)}
 	}
-	kind := plan.Kind(u.Name)
+	kind := unitname.Kind(u.Name)
 	switch {
-	case plan.IsQuadlet(u.Name):
+	case unitname.IsQuadlet(u.Name):
 		return refuse("a file for podman's generator, which fleet does not run")
 	case !slices.Contains(managed, kind):
 		return refuse("fleet runs no units of the kind %q, only %s", kind, strings.Join(managed, ", "))
@@ -124,14 +125,14 @@ func badInstall(name string, o options) string {
 	for _, key := range []string{"WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also"} {
 		for _, value := range o.values("Install", key) {
 			for _, word := range strings.Fields(value) {
-				stem, kind := strings.TrimSuffix(word, path.Ext(word)), plan.Kind(word)
+				stem, kind := strings.TrimSuffix(word, path.Ext(word)), unitname.Kind(word)
 				switch {
 				case key == "Also":
 					return fmt.Sprintf("[Install] Also=%s: fleet cannot enable a unit that may be on another machine", word)
 				case !slices.Contains(linked, kind) || stem == "" || strings.HasPrefix(stem, "@") || strings.ContainsFunc(stem, notInName):
 					return fmt.Sprintf("[Install] %s=: %q is no name of a unit; the agent could never again start anything", key, word)
-				case key == "Alias" && kind != plan.Kind(name):
-					return fmt.Sprintf("[Install] Alias=: %q is no %s", word, plan.Kind(name))
+				case key == "Alias" && kind != unitname.Kind(name):
+					return fmt.Sprintf("[Install] Alias=: %q is no %s", word, unitname.Kind(name))
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/unitstamp/unitstamp/internal/corpus"
 	"github.com/unitstamp/unitstamp/internal/fleettest"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 func TestRefused(t *testing.T) {
@@ -78,7 +79,7 @@ func TestCorpus(t *testing.T) {
 			for _, f := range corpus.Units(t) {
 				name := filepath.Base(f.Name)
 				u := plan.Unit{Name: name, Files: plan.Files{name: {Data: f.Bytes}}}
-				if !plan.ValidName(name) || plan.Validate([]plan.Unit{u}) != nil || l.engine.Check([]plan.Unit{u}) != nil {
+				if !unitname.Valid(name) || plan.Validate([]plan.Unit{u}) != nil || l.engine.Check([]plan.Unit{u}) != nil {
 					continue
 				}
 				passed++

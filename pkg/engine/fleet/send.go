@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
-	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // attempts is how often a write is sent at most, each time after a look that
@@ -120,7 +120,7 @@ func sane(u apiUnit) error {
 	switch {
 	case !slices.Contains([]string{inactive, loaded, launched}, u.DesiredState):
 		return fmt.Errorf("%q is no state of a unit", u.DesiredState)
-	case plan.IsTemplate(u.Name) && u.DesiredState != inactive:
+	case unitname.IsTemplate(u.Name) && u.DesiredState != inactive:
 		return errors.New("a template cannot be started")
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/engine/dir"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // Change stops what has to be stopped by its old file, writes the files,
@@ -51,7 +52,7 @@ func (c *changer) fail(unit string, err error) {
 
 // isTrigger reports whether a unit starts others by itself.
 func isTrigger(name string) bool {
-	switch plan.Kind(name) {
+	switch unitname.Kind(name) {
 	case "timer", "socket", "path":
 		return true
 	}
@@ -85,7 +86,7 @@ func (c *changer) stop(ctx context.Context) {
 				continue
 			}
 			triggers = append(triggers, j)
-			if plan.Kind(target) == "socket" {
+			if unitname.Kind(target) == "socket" {
 				// a socket does not start while its service runs
 				units = append(units, c.stopServices(ctx, s, target)...)
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/engine/dir"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // ErrNotUnitPath tells that systemd does not read the unit folder.
@@ -64,7 +65,7 @@ func (e *Engine) Close() {
 // Check refuses files that systemd itself does not read.
 func (e *Engine) Check(wanted []plan.Unit) error {
 	for _, u := range wanted {
-		if plan.IsQuadlet(u.Name) {
+		if unitname.IsQuadlet(u.Name) {
 			return fmt.Errorf("%s is a file for podman's generator, which systemd does not read from %s", u.Name, e.Path)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // Observe looks at the unit folder and asks systemd about the wanted and the
@@ -25,8 +26,8 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 	var names, templates []string
 	note := func(name string) {
 		switch {
-		case plan.IsQuadlet(name) || slices.Contains(names, name) || slices.Contains(templates, name):
-		case plan.IsTemplate(name):
+		case unitname.IsQuadlet(name) || slices.Contains(names, name) || slices.Contains(templates, name):
+		case unitname.IsTemplate(name):
 			templates = append(templates, name)
 		default:
 			names = append(names, name)
@@ -88,7 +89,7 @@ func (e *Engine) observeTemplates(ctx context.Context, templates []string, obser
 	}
 	var instances []string
 	for _, u := range units {
-		template := plan.TemplateOf(u.Name)
+		template := unitname.TemplateOf(u.Name)
 		if template == "" || u.ActiveState == "inactive" || !slices.Contains(templates, template) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unitstamp/unitstamp/pkg/apply"
 	"github.com/unitstamp/unitstamp/pkg/plan"
+	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // watchPoll is how often a unit is looked at while it has to stay up.
@@ -49,7 +50,7 @@ func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, sta
 	if first.unmet() {
 		return nil // systemd skipped it as its conditions tell it to
 	}
-	if plan.Kind(unit) != "service" {
+	if unitname.Kind(unit) != "service" {
 		if first.text("ActiveState") != "active" {
 			return apply.Unitf("not active but %s", died(first))
 		}
