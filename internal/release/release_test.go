@@ -35,6 +35,8 @@ type config struct {
 	Dockers  []struct {
 		IDs, Images, Tags, Platforms []string
 		Dockerfile                   string
+		Files                        []string `yaml:"extra_files"`
+		Labels                       map[string]string
 	} `yaml:"dockers_v2"`
 	Checksum struct {
 		Name      string `yaml:"name_template"`
@@ -145,21 +147,51 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s downloads something else", path)
 		}
 	}
-	if len(c.Dockers) != 1 || len(c.Dockers[0].Images) != 1 || !slices.Equal(c.Dockers[0].IDs, []string{"confapply"}) || !slices.Equal(c.Dockers[0].Tags, []string{"{{ .Version }}"}) {
-		t.Fatalf("the images are %+v", c.Dockers)
+}
+
+// TestImages compares the images with their Dockerfiles, and with what is made from one;
+// the lab builds and runs them.
+func TestImages(t *testing.T) {
+	c := load(t)
+	var pictured []string
+	for _, d := range c.Dockers {
+		if len(d.IDs) != 1 || !slices.Equal(d.Images, []string{"unitstamp/" + d.IDs[0]}) || !slices.Equal(d.Tags, []string{"{{ .Version }}"}) ||
+			!slices.Equal(d.Platforms, []string{"linux/amd64", "linux/arm64"}) || d.Dockerfile != ".release/"+d.IDs[0]+".Dockerfile" {
+			t.Fatalf("an image is %+v", d)
+		}
+		name := d.IDs[0]
+		pictured = append(pictured, name)
+		if d.Labels["org.opencontainers.image.version"] != "{{ .Version }}" {
+			t.Errorf("%s has the labels %v", name, d.Labels)
+		}
+		content := read(t, d.Dockerfile)
+		for _, want := range []string{"FROM scratch\n", "COPY ${TARGETPLATFORM}/" + name + " /" + name + "\n", "ENTRYPOINT [\"/" + name + "\"]\n"} {
+			if !strings.Contains(content, want) {
+				t.Errorf("%s lacks %q", d.Dockerfile, want)
+			}
+		}
+		if copied := strings.Count(content, "\nCOPY "); copied != 1+len(d.Files) {
+			t.Errorf("%s copies %d times, but gets %q besides the program", d.Dockerfile, copied, d.Files)
+		}
+		for _, file := range d.Files {
+			if !strings.Contains(content, "COPY "+file+" /") {
+				t.Errorf("%s does not copy %s", d.Dockerfile, file)
+			}
+		}
 	}
-	if content := read(t, "examples/sysconfig/Dockerfile"); !strings.Contains(content, "ARG CONFAPPLY="+c.Dockers[0].Images[0]+":") {
-		t.Errorf("the system configuration is not made from %s", c.Dockers[0].Images[0])
+	slices.Sort(pictured)
+	if want := programs(t); !slices.Equal(pictured, want) {
+		t.Errorf("there are images of %q, want %q", pictured, want)
 	}
-	if content := read(t, c.Dockers[0].Dockerfile); !strings.Contains(content, "FROM scratch") {
-		t.Errorf("%s has more than the program", c.Dockers[0].Dockerfile)
+	if content := read(t, "examples/sysconfig/Dockerfile"); !strings.Contains(content, "ARG CONFAPPLY=unitstamp/confapply:") {
+		t.Error("the system configuration is not made from unitstamp/confapply")
 	}
 }
 
 // TestPackages makes the pages and completions, and looks for each in the packages.
 func TestPackages(t *testing.T) {
 	c := load(t)
-	if !slices.Equal(c.Before.Hooks, []string{".release/extras"}) {
+	if !slices.Equal(c.Before.Hooks, []string{".release/extras", ".release/roots"}) {
 		t.Fatalf("before a release runs %q", c.Before.Hooks)
 	}
 	out := t.TempDir()

@@ -8,7 +8,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,7 +19,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/sys/unix"
 
 	"github.com/unitstamp/unitstamp/internal/circleci"
 	"github.com/unitstamp/unitstamp/internal/gittest"
@@ -65,7 +63,7 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	w := &world{t: t, n: node.Boot(t), bares: map[string]string{}, urls: map[string]string{}, overSSH: map[string]string{}, keys: map[string]bool{}}
-	w.sshd = sshd.Start(t, sshd.Options{Enter: []string{"nsenter", "--target", fmt.Sprint(w.n.PID()), "--net", "--"}, Port: "2222"})
+	w.sshd = sshd.Start(t, sshd.Options{Enter: w.n.Network(), Port: "2222"})
 	w.known = "[127.0.0.1]:2222 " + w.sshd.Key(t, "host_ed25519")
 	var err error
 	if w.orb, err = circleci.Pack(filepath.Join(root, ".circleci", "orb", "src")); err != nil {
@@ -124,36 +122,11 @@ func (w *world) release() {
 // serve serves on the machine's own loopback and returns host:port.
 func (w *world) serve(handler http.Handler) string {
 	w.t.Helper()
-	type result struct {
-		listener net.Listener
-		err      error
-	}
-	got := make(chan result)
-	go func() {
-		// The thread is in the machine's network from here on, and ends with
-		// the goroutine.
-		runtime.LockOSThread()
-		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", w.n.PID()))
-		if err != nil {
-			got <- result{nil, err}
-			return
-		}
-		defer ns.Close()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			got <- result{nil, err}
-			return
-		}
-		listener, err := net.Listen("tcp4", "127.0.0.1:0")
-		got <- result{listener, err}
-	}()
-	r := <-got
-	if r.err != nil {
-		w.t.Fatal(r.err)
-	}
+	listener := w.n.Listen("127.0.0.1:0")
 	server := &http.Server{Handler: handler}
-	go func() { _ = server.Serve(r.listener) }() // ends with Close
+	go func() { _ = server.Serve(listener) }() // ends with Close
 	w.t.Cleanup(func() { server.Close() })
-	return r.listener.Addr().String()
+	return listener.Addr().String()
 }
 
 // repository makes a bare repository from an example and serves it, over http and over
