@@ -48,6 +48,7 @@ func program() *door.Program {
 					&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and change nothing"}),
 				Run: measured(runRollback), Failure: failure,
 			},
+			serveCommand(),
 		},
 	}
 }

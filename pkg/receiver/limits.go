@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"cmp"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -80,7 +81,7 @@ const looked = 64
 // forget makes room: of some addresses, by chance, the one that has failed least goes.
 func (f *failures) forget(now time.Time) {
 	var least netip.Addr
-	fewest, n := f.limit*2, 0
+	fewest, n := math.Inf(1), 0
 	for a := range f.counts {
 		if left := f.left(a, now); left < fewest {
 			least, fewest = a, left
