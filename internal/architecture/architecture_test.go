@@ -46,12 +46,13 @@ var rooms = map[string]room{
 
 	"internal/cli":        {edge, []string{"pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source", "pkg/spelling"}},
 	"internal/atomicfile": {edge, nil},
+	"internal/wholefile":  {edge, nil},
 	"internal/imagepull":  {edge, nil},
 	"pkg/confrepo":        {edge, nil},
-	"pkg/engine/dir":      {edge, []string{"pkg/apply", "pkg/plan", "pkg/parallel", "internal/atomicfile"}},
+	"pkg/engine/dir":      {edge, []string{"pkg/apply", "pkg/plan", "pkg/parallel", "internal/atomicfile", "internal/wholefile"}},
 	"pkg/engine/systemd":  {edge, []string{"pkg/apply", "pkg/plan", "pkg/engine/dir", "pkg/unitname"}},
 	"pkg/engine/fleet":    {edge, []string{"pkg/apply", "pkg/plan", "pkg/unitfile", "pkg/unitname", "pkg/source"}},
-	"pkg/unitset":         {edge, []string{"pkg/plan", "pkg/parallel", "pkg/unitname"}},
+	"pkg/unitset":         {edge, []string{"pkg/plan", "pkg/parallel", "pkg/unitname", "internal/wholefile"}},
 
 	"pkg/apply":        {pure, []string{"pkg/plan"}},
 	"pkg/plan":         {pure, []string{"pkg/unitimage", "pkg/unitfile", "pkg/unitname", "pkg/buildtag", "pkg/parallel", "pkg/source"}},

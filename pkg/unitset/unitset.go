@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unitstamp/unitstamp/internal/wholefile"
+	"github.com/unitstamp/unitstamp/pkg/parallel"
 	"github.com/unitstamp/unitstamp/pkg/plan"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
@@ -42,28 +44,56 @@ func Read(folder, without string) ([]plan.Unit, error) {
 		return nil, &Error{Path: folder, Err: reason(err)}
 	}
 	defer root.Close()
-	s := set{root: root, units: map[string]plan.Files{}, origin: map[string]string{}}
+	s := set{root: root, origin: map[string]string{}}
 	if without != "" {
 		if s.without, err = os.Stat(without); err != nil {
 			s.without = nil // what cannot be looked at does not lie in the folder
 		}
 	}
-	if err := s.folder(".", nil); err != nil {
+	walk := s.folder(".", nil)
+	contents := make([][]byte, len(s.found))
+	err = parallel.Each(len(s.found), func(own *wholefile.Reader, i int) (err error) {
+		contents[i], err = s.found[i].read(root, own)
+		return err
+	})
+	// what was found before the walk ended comes before the reason why it did
+	if err = cmp.Or(err, walk); err != nil {
 		return nil, err
 	}
-	units := make([]plan.Unit, 0, len(s.units))
-	for name, files := range s.units {
-		units = append(units, plan.Unit{Name: name, Files: files})
+	var units []plan.Unit
+	for _, i := range s.inOrder() {
+		f := s.found[i]
+		if len(units) == 0 || units[len(units)-1].Name != f.unit {
+			units = append(units, plan.Unit{Name: f.unit, Files: plan.Files{}})
+		}
+		units[len(units)-1].Files[f.target] = plan.File{Data: contents[i]}
 	}
-	slices.SortFunc(units, func(a, b plan.Unit) int { return cmp.Compare(a.Name, b.Name) })
 	return units, nil
 }
 
 type set struct {
 	root    *os.Root
 	without os.FileInfo // nil is no folder
-	units   map[string]plan.Files
+	found   []found
 	origin  map[string]string // where a target path was found
+}
+
+// inOrder are the numbers of what was found, by unit.
+func (s *set) inOrder() []int {
+	order := make([]int, len(s.found))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(s.found[i].unit, s.found[j].unit) })
+	return order
+}
+
+// found is a file of a unit.
+type found struct {
+	at     string // below the folder
+	unit   string
+	target string // below the unit folder
+	link   bool
 }
 
 // folder takes in what lies in one folder; above are the real folders on the
@@ -121,7 +151,7 @@ func (s *set) folder(at string, above []os.FileInfo) error {
 		case isDir:
 			err = &Error{Path: p, Err: errors.New("a folder with the name of a unit")}
 		case isUnit:
-			err = s.file(p, name, name)
+			err = s.file(p, name, name, entry)
 		}
 		if err != nil {
 			return err
@@ -147,15 +177,15 @@ func (s *set) dropins(at, unit string) error {
 		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".conf") {
 			continue
 		}
-		if err := s.file(path.Join(at, name), unit, unit+".d/"+name); err != nil {
+		if err := s.file(path.Join(at, name), unit, unit+".d/"+name, entry); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// file takes in one file of a unit.
-func (s *set) file(at, unit, target string) error {
+// file notes one file of a unit.
+func (s *set) file(at, unit, target string, entry fs.DirEntry) error {
 	if !unitname.Valid(unit) {
 		return &Error{Path: at, Err: fmt.Errorf("%q is no name for a unit", unit),
 			Hint: "letters, digits and \":-_.\\@\", at most 255 bytes with the suffix"}
@@ -164,29 +194,36 @@ func (s *set) file(at, unit, target string) error {
 		return &Error{Path: at, Err: fmt.Errorf("%s is there twice, also as %s", target, first),
 			Hint: "a unit has one file, wherever it lies"}
 	}
-	s.origin[target] = at
-	info, err := s.root.Stat(at)
-	if err != nil {
-		return linkError(at, err)
-	}
-	switch {
-	case !info.Mode().IsRegular():
+	link := entry.Type()&fs.ModeSymlink != 0
+	if !link && !entry.Type().IsRegular() {
 		return &Error{Path: at, Err: errors.New("not a regular file")}
-	case info.Size() > maxFile:
-		return &Error{Path: at, Err: fmt.Errorf("%d bytes are no unit file", info.Size())}
 	}
-	data, err := s.root.ReadFile(at)
-	if err != nil {
-		return &Error{Path: at, Err: reason(err)}
-	}
-	if len(data) == 0 && target == unit {
-		return &Error{Path: at, Err: errors.New("empty file: systemd would take it for a mask")}
-	}
-	if s.units[unit] == nil {
-		s.units[unit] = plan.Files{}
-	}
-	s.units[unit][target] = plan.File{Data: data}
+	s.origin[target] = at
+	s.found = append(s.found, found{at, unit, target, link})
 	return nil
+}
+
+// read reads a file that was found.
+func (f found) read(root *os.Root, own *wholefile.Reader) ([]byte, error) {
+	if f.link {
+		info, err := root.Stat(f.at)
+		switch {
+		case err != nil:
+			return nil, linkError(f.at, err)
+		case !info.Mode().IsRegular():
+			return nil, &Error{Path: f.at, Err: errors.New("not a regular file")}
+		}
+	}
+	data, err := own.Read(root, f.at, maxFile)
+	switch {
+	case err != nil:
+		return nil, &Error{Path: f.at, Err: reason(err)}
+	case len(data) > maxFile:
+		return nil, &Error{Path: f.at, Err: fmt.Errorf("more than %d bytes are no unit file", maxFile)}
+	case len(data) == 0 && f.target == f.unit:
+		return nil, &Error{Path: f.at, Err: errors.New("empty file: systemd would take it for a mask")}
+	}
+	return slices.Clone(data), nil
 }
 
 // linkError tells a link that leaves the folder from one that leads nowhere.

@@ -299,6 +299,44 @@ func TestRecordKnowsTheWayBack(t *testing.T) {
 	}
 }
 
+// TestRecordMeddledWith: what somebody else does to the record while a run is at
+// work is not written over by what the run remembers of it.
+func TestRecordMeddledWith(t *testing.T) {
+	folder := t.TempDir()
+	e := dir.New(folder, "me")
+	release, err := e.Lock(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	record := filepath.Join(folder, ".confapply.me.jsonl")
+	step := func(name string) []*plan.Step {
+		return []*plan.Step{{Unit: name, After: &plan.Entry{Unit: name, Files: map[string]string{}}}}
+	}
+	for _, meddle := range []func() error{
+		func() error { return nil },
+		func() error { return os.Remove(record) },
+		func() error { return os.Truncate(record, 7) },
+		func() error { return os.WriteFile(record, []byte("{\"unit\":\"x.service\"}\nhalf"), 0o600) },
+	} {
+		for _, name := range []string{"a.service", "b.service"} {
+			if err := e.Record(step(name), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := meddle(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Record(step("c.service"), false); err != nil {
+			t.Fatal(err)
+		}
+		observed, err := e.Observe(t.Context(), nil)
+		if err != nil || observed.Owned["c.service"].Unit == "" {
+			t.Errorf("owned %v, %v", observed.Owned, err)
+		}
+	}
+}
+
 func TestRecordStaysShort(t *testing.T) {
 	folder := t.TempDir()
 	e := dir.New(folder, "me")

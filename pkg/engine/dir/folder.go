@@ -4,10 +4,12 @@
 package dir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -17,7 +19,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unitstamp/unitstamp/internal/wholefile"
 	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/parallel"
 	"github.com/unitstamp/unitstamp/pkg/plan"
 )
 
@@ -35,6 +39,7 @@ type Folder struct {
 	// Now and then a program dies; what it left is cleaned under the lock, and
 	// nowhere else, so locked guards every write.
 	locked bool
+	tails  map[string]*tail // of records, by owner, while it is locked
 }
 
 // open opens the folder; every path below it is resolved inside it.
@@ -68,7 +73,7 @@ func (f *Folder) Lock(ctx context.Context, wait bool) (release func() error, err
 		case <-time.After(lockPoll):
 		}
 	}
-	f.locked = true
+	f.locked, f.tails = true, map[string]*tail{}
 	if err := f.tidy(); err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
@@ -90,85 +95,143 @@ func (f *Folder) Observe(wanted []plan.Unit) (*plan.Observed, error) {
 		return nil, err
 	}
 	defer root.Close()
-	if err := f.readRecords(root, observed); err != nil {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
 		return nil, err
 	}
-	r := reader{root: root, folders: map[string]string{}}
-	look := func(p string, wanted plan.File) error {
-		if _, seen := observed.Files[p]; seen {
-			return nil
-		}
-		file, there, err := r.read(p)
-		switch {
-		case err != nil || !there:
-		case file.Equal(wanted):
-			observed.Files[p] = wanted // one copy of the bytes is enough
-		default:
-			observed.Files[p] = file
-		}
-		return err
+	if err := f.readRecords(root, entries, observed); err != nil {
+		return nil, err
 	}
-	for _, u := range wanted {
-		for p, file := range u.Files {
-			if err := look(p, file); err != nil {
-				return nil, err
-			}
-		}
+	places := placesOf(wanted, observed)
+	err = parallel.Each(len(places), func(r *reader, i int) error {
+		return r.look(root, entries, &places[i])
+	})
+	if err != nil {
+		return nil, err
 	}
-	for _, entry := range observed.Owned {
-		for p := range entry.Files {
-			if err := look(p, plan.File{}); err != nil {
-				return nil, err
-			}
+	for _, p := range places {
+		if p.there {
+			observed.Files[p.path] = p.file
 		}
 	}
 	return observed, nil
 }
 
-// reader reads what stands at paths, links as links.
+// A place is a path of a wanted or owned unit, with what stands there.
+type place struct {
+	path   string
+	wanted plan.File
+	there  bool
+	file   plan.File
+}
+
+// placesOf lists the paths of wanted and of owned units, each once.
+func placesOf(wanted []plan.Unit, observed *plan.Observed) []place {
+	places := make([]place, 0, len(wanted))
+	files := make(map[string]plan.Files, len(wanted))
+	for _, u := range wanted {
+		files[u.Name] = u.Files
+		for p, file := range u.Files {
+			places = append(places, place{path: p, wanted: file})
+		}
+	}
+	for unit, entry := range observed.Owned {
+		for p := range entry.Files {
+			if _, also := files[unit][p]; !also {
+				places = append(places, place{path: p})
+			}
+		}
+	}
+	return places
+}
+
+// reader reads what stands at places, links as links.
 type reader struct {
-	root    *os.Root
+	wholefile.Reader
 	folders map[string]string // drop-in folders seen: "" is good, else what is in the way
 }
 
-func (r reader) read(p string) (file plan.File, there bool, err error) {
-	if folder := path.Dir(p); folder != "." {
-		bad, seen := r.folders[folder]
-		if !seen {
-			info, err := r.root.Lstat(folder)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-			case err != nil:
-				return plan.File{}, false, err
-			case info.Mode()&fs.ModeSymlink != 0:
-				bad = "in a folder that is a symbolic link"
-			case !info.IsDir():
-				bad = "in the place of a folder that is none"
-			}
-			r.folders[folder] = bad
-		}
-		if bad != "" {
-			return plan.File{Other: bad}, true, nil
-		}
-	}
-	info, err := r.root.Lstat(p)
-	if errors.Is(err, fs.ErrNotExist) {
-		return plan.File{}, false, nil
-	}
-	if err != nil {
-		return plan.File{}, false, err
+// look finds out what stands at a place; entries are those of the folder itself.
+func (r *reader) look(root *os.Root, entries []fs.DirEntry, at *place) error {
+	kind, there, err := r.kind(root, entries, at)
+	if err != nil || !there {
+		return err
 	}
 	switch {
-	case info.Mode().IsRegular():
-		file.Data, err = r.root.ReadFile(p)
-	case info.Mode()&fs.ModeSymlink != 0:
-		file.Link, err = r.root.Readlink(p)
-	case info.IsDir():
-		file.Other = "a folder"
+	case at.file.Other != "":
+	case kind.IsRegular():
+		var data []byte
+		data, err = r.Read(root, at.path, math.MaxInt)
+		switch {
+		case err != nil:
+		case at.wanted.Regular() && bytes.Equal(data, at.wanted.Data):
+			at.file = at.wanted // one copy of the bytes is enough
+		default:
+			at.file.Data = slices.Clone(data)
+		}
+	case kind&fs.ModeSymlink != 0:
+		at.file.Link, err = root.Readlink(at.path)
+	case kind.IsDir():
+		at.file.Other = "a folder"
 	default:
-		file.Other = "no regular file"
+		at.file.Other = "no regular file"
 	}
-	return file, true, err
+	at.there = err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // gone meanwhile
+	}
+	return err
+}
+
+// kind tells what lies at a place, and notes in it a folder on the way that is none.
+func (r *reader) kind(root *os.Root, entries []fs.DirEntry, at *place) (kind fs.FileMode, there bool, err error) {
+	folder := path.Dir(at.path)
+	if folder == "." {
+		i, there := slices.BinarySearchFunc(entries, at.path, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) })
+		if !there {
+			return 0, false, nil
+		}
+		return entries[i].Type(), true, nil
+	}
+	bad, seen := r.folders[folder]
+	if !seen {
+		if bad, err = obstacle(root, folder); err != nil {
+			return 0, false, err
+		}
+		if r.folders == nil {
+			r.folders = map[string]string{}
+		}
+		r.folders[folder] = bad
+	}
+	if bad != "" {
+		at.file.Other = bad
+		return 0, true, nil
+	}
+	info, err := root.Lstat(at.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return info.Mode(), true, nil
+}
+
+// obstacle says what is wrong with a drop-in folder, "" if nothing is or it is
+// missing.
+func obstacle(root *os.Root, folder string) (string, error) {
+	info, err := root.Lstat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return "in a folder that is a symbolic link", nil
+	case !info.IsDir():
+		return "in the place of a folder that is none", nil
+	}
+	return "", nil
 }
 
 // tidy removes what a killed run was writing.

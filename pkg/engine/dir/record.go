@@ -1,10 +1,12 @@
 package dir
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/unitstamp/unitstamp/pkg/parallel"
 	"github.com/unitstamp/unitstamp/pkg/plan"
 )
 
@@ -27,19 +30,22 @@ const (
 func recordName(owner string) string { return recordPrefix + owner + recordSuffix }
 
 // readRecords reads the record of the folder's owner and, of the others, who
-// owns what.
-func (f *Folder) readRecords(root *os.Root, observed *plan.Observed) error {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return err
-	}
+// owns what. Entries are those of the folder.
+func (f *Folder) readRecords(root *os.Root, entries []fs.DirEntry, observed *plan.Observed) error {
 	for _, entry := range entries {
 		owner, ours := strings.CutPrefix(entry.Name(), recordPrefix)
 		owner, ok := strings.CutSuffix(owner, recordSuffix)
 		if !ours || !ok || !entry.Type().IsRegular() {
 			continue
 		}
-		owned, _, err := readRecord(root, owner)
+		owned := map[string]plan.Entry{}
+		err := eachNote(root, owner, func(n plan.Note) {
+			if n.Removed {
+				delete(owned, n.Unit)
+			} else {
+				owned[n.Unit] = n.Entry
+			}
+		})
 		if err != nil {
 			return err
 		}
@@ -54,41 +60,44 @@ func (f *Folder) readRecords(root *os.Root, observed *plan.Observed) error {
 	return nil
 }
 
-// readRecord reads one record, and how many lines it has.
-func readRecord(root *os.Root, owner string) (map[string]plan.Entry, int, error) {
-	owned := map[string]plan.Entry{}
-	lines := 0
-	err := eachNote(root, owner, func(n plan.Note) {
-		lines++
-		if n.Removed {
-			delete(owned, n.Unit)
-		} else {
-			owned[n.Unit] = n.Entry
-		}
-	})
-	return owned, lines, err
-}
-
 // eachNote reads the lines of one record in order.
-func eachNote(root *os.Root, owner string, each func(plan.Note)) error {
-	data, err := root.ReadFile(recordName(owner))
+func eachNote(root *os.Root, owner string, each func(plan.Note)) (err error) {
+	file, err := root.Open(recordName(owner))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	line := 0
-	for text := range bytes.Lines(data) {
-		if !bytes.HasSuffix(text, []byte("\n")) {
-			break // cut off
+	defer func() { err = errors.Join(err, file.Close()) }()
+	const many = 256 // lines are taken apart at once
+	lines := bufio.NewReaderSize(file, 1<<16)
+	for first, more := 1, true; more; first += many {
+		var batch [][]byte
+		for len(batch) < many {
+			line, err := lines.ReadBytes('\n')
+			if errors.Is(err, io.EOF) { // what is left was cut off
+				more = false
+				break
+			}
+			if err != nil {
+				return err
+			}
+			batch = append(batch, line)
 		}
-		line++
-		var n plan.Note
-		if err := json.Unmarshal(text, &n); err != nil || n.Unit == "" {
-			return fmt.Errorf("line %d of the record %s is not an entry", line, recordName(owner))
+		notes := make([]plan.Note, len(batch))
+		err := parallel.Each(len(batch), func(_ *struct{}, i int) error {
+			if err := json.Unmarshal(batch[i], &notes[i]); err != nil || notes[i].Unit == "" {
+				return fmt.Errorf("line %d of the record %s is not an entry", first+i, recordName(owner))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		each(n)
+		for _, n := range notes {
+			each(n)
+		}
 	}
 	return nil
 }
@@ -154,7 +163,11 @@ func (f *Folder) takeFromOthers(root *os.Root, steps []*plan.Step) error {
 	if !slices.ContainsFunc(steps, func(s *plan.Step) bool { return s.Action == plan.Adopt }) {
 		return nil
 	}
-	if err := f.readRecords(root, observed); err != nil {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	if err := f.readRecords(root, entries, observed); err != nil {
 		return err
 	}
 	for _, s := range steps {
@@ -167,18 +180,71 @@ func (f *Folder) takeFromOthers(root *os.Root, steps []*plan.Step) error {
 	return nil
 }
 
+// A tail is what has to be known of a record to write on: as long as the folder is
+// locked nobody else does, so it is read once and not for every change.
+type tail struct {
+	lines int
+	owned map[string]bool
+	end   int64 // of the last whole line
+}
+
+// add counts lines that were written.
+func (t *tail) add(notes ...plan.Note) {
+	for _, n := range notes {
+		t.lines++
+		if n.Removed {
+			delete(t.owned, n.Unit)
+		} else {
+			t.owned[n.Unit] = true
+		}
+	}
+}
+
+// tail is the tail of a record.
+func (f *Folder) tail(root *os.Root, owner string) (*tail, error) {
+	if t := f.tails[owner]; t != nil {
+		info, err := root.Lstat(recordName(owner))
+		if err == nil && info.Size() == t.end {
+			return t, nil
+		}
+	}
+	t := &tail{owned: map[string]bool{}}
+	if err := eachNote(root, owner, func(n plan.Note) { t.add(n) }); err != nil {
+		return nil, err
+	}
+	file, err := root.Open(recordName(owner))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		t.end, err = endOfLines(file)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, err
+		}
+	}
+	f.tails[owner] = t
+	return t, nil
+}
+
 // append adds lines to a record, after cutting off what a crash left half
 // written, and writes the record anew when most of it is history.
 func (f *Folder) append(root *os.Root, owner string, lines []plan.Note) (err error) {
-	owned, had, err := readRecord(root, owner)
+	t, err := f.tail(root, owner)
 	if err != nil {
 		return err
 	}
-	changes := remembered(len(owned))
-	if all := had + len(lines); all > 64 && all > 3*(len(owned)*changes+len(lines)) {
+	// whatever goes wrong from here on, what the file holds is to be read anew
+	delete(f.tails, owner)
+	changes := remembered(len(t.owned))
+	if all := t.lines + len(lines); all > 64 && all > 3*(len(t.owned)*changes+len(lines)) {
 		if err := compact(root, owner, changes); err != nil {
 			return err
 		}
+		if t, err = f.tail(root, owner); err != nil {
+			return err
+		}
+		delete(f.tails, owner)
 	}
 	var text bytes.Buffer
 	for _, l := range lines {
@@ -186,28 +252,34 @@ func (f *Folder) append(root *os.Root, owner string, lines []plan.Note) (err err
 			return err
 		}
 	}
-	file, err := root.OpenFile(recordName(owner), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err := writeOn(root, recordName(owner), t.end, text.Bytes()); err != nil {
+		return err
+	}
+	if t.end == 0 {
+		if err := syncFolder(root, "."); err != nil {
+			return err
+		}
+	}
+	t.end += int64(text.Len())
+	t.add(lines...)
+	f.tails[owner] = t
+	return nil
+}
+
+// writeOn replaces what stands in a file from an offset on, down to the disk.
+func writeOn(root *os.Root, name string, end int64, text []byte) (err error) {
+	file, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	end, err := endOfLines(file)
-	if err != nil {
-		return err
-	}
 	if err := file.Truncate(end); err != nil {
 		return err
 	}
-	if _, err := file.WriteAt(text.Bytes(), end); err != nil {
+	if _, err := file.WriteAt(text, end); err != nil {
 		return errors.Join(err, file.Truncate(end))
 	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if had == 0 {
-		return syncFolder(root, ".")
-	}
-	return nil
+	return file.Sync()
 }
 
 // endOfLines is where the last whole line of a file ends.

@@ -24,14 +24,16 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 	observed.Instances = map[string][]string{}
 
 	var names, templates []string
+	noted := map[string]bool{}
 	note := func(name string) {
 		switch {
-		case unitname.IsQuadlet(name) || slices.Contains(names, name) || slices.Contains(templates, name):
+		case unitname.IsQuadlet(name) || noted[name]:
 		case unitname.IsTemplate(name):
 			templates = append(templates, name)
 		default:
 			names = append(names, name)
 		}
+		noted[name] = true
 	}
 	for _, u := range wanted {
 		note(u.Name)
