@@ -3,7 +3,9 @@
 package main
 
 import (
+	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -13,11 +15,23 @@ import (
 )
 
 func main() {
-	// a short life with a few large allocations: rather collect than grow
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		putOffCollections()
 	}
 	door.Run(program())
+}
+
+// putOffCollections: the usual push is over before there is anything to collect,
+// and each collection would take as long as a request. One that holds large
+// folders collects from then on rather than grow.
+func putOffCollections() {
+	const enough = 16 << 20
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(enough)
+	runtime.SetFinalizer(new([1024]byte), func(*[1024]byte) { // found by the first collection
+		debug.SetGCPercent(20)
+		debug.SetMemoryLimit(math.MaxInt64)
+	})
 }
 
 func program() *door.Program {

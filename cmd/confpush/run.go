@@ -17,6 +17,9 @@ func run(ctx context.Context, call *door.Call) error {
 		call.Note("no branch is given and the build has none; using the one that the remote's HEAD names")
 	}
 	o.options.Step = func(line string) { call.Note("%s", line) }
+	for _, f := range o.request.Files {
+		o.options.Paths = append(o.options.Paths, f.Path)
+	}
 	o.options.Remote = func(line string) { call.Note("remote: %s", line) }
 	ctx, cancel := context.WithTimeout(ctx, call.Duration("deadline"))
 	defer cancel()

@@ -171,13 +171,14 @@ func (p *publisher) read(ctx context.Context, tip plumbing.Hash) error {
 	if tip.IsZero() || tip == p.held {
 		return nil
 	}
-	q := fetchRequest{wants: []plumbing.Hash{tip}, depth: firstDepth, filter: "blob:none", blobs: p.blobs()}
-	if !p.held.IsZero() {
+	q := fetchRequest{wants: []plumbing.Hash{tip}, depth: firstDepth, filter: p.tipFilter(), blobs: p.blobs()}
+	if !p.held.IsZero() && (asksDepth(q.filter) || !p.store.partial) {
 		q.haves = []plumbing.Hash{p.held}
 	}
 	if err := p.remote.fetch(ctx, q, p.store); err != nil {
 		return explain(asError("read", err))
 	}
+	p.store.partial = asksDepth(q.filter) && !p.remote.wholeTrees && !p.remote.noFilter
 	p.store.prune(tip)
 	p.held, p.depth = tip, firstDepth
 	return nil
@@ -219,6 +220,9 @@ func (p *publisher) consider(ctx context.Context, tip *Tip, decide Decide) (Deci
 	for round := 0; ; round++ {
 		var err error
 		decision, err = decide(tip)
+		if err == nil {
+			tip.expect(decision.Changes)
+		}
 		if tip.needs.empty() {
 			if err != nil {
 				return decision, nil, err
@@ -260,6 +264,12 @@ func (p *publisher) load(ctx context.Context, tip *Tip) error {
 	here := []plumbing.Hash{tip.base}
 	n.history, n.trees, tip.history = max(0, n.history-tip.made), max(0, n.trees-tip.made), tip.history-tip.made
 	defer func() { tip.history += tip.made }()
+	if len(n.folders) > 0 {
+		if err := p.loadFolders(ctx, tip, n); err != nil {
+			return err
+		}
+		n.blobs = slices.DeleteFunc(n.blobs, func(id plumbing.Hash) bool { return p.holds([]plumbing.Hash{id}) })
+	}
 	if p.remote.noIDs && len(n.blobs) > 0 {
 		// the only way to some of the blobs is all of them
 		p.remote.noFilter = true

@@ -112,7 +112,7 @@ func (c *patience) afterFault(ctx context.Context, e *Error, cycle time.Duration
 	}
 	c.reached = c.reached || !e.unreached
 	if e.incomplete { // a filter that leaves out too much
-		p.remote.noFilter, p.held = true, plumbing.ZeroHash
+		p.remote.noFilter, p.remote.wholeTrees, p.held = p.remote.wholeTrees, true, plumbing.ZeroHash
 	}
 	if !e.again || !c.reached && p.o.now().Sub(c.begun) > unreachedPatience {
 		return next{end: true, failure: e}

@@ -52,6 +52,9 @@ type Options struct {
 	// when many push at once. It is not used in a dry run, with Sign, or for a
 	// branch that does not exist yet.
 	Queue *Queue
+	// Paths are those of the tip that the decision will probably ask for. They are
+	// only a help to read less of a repository with many folders.
+	Paths []string
 	// Agent names the program to the server, as in "confpush/1.2".
 	Agent string
 	// Step, if not nil, is told what is being done, one line at a time.
@@ -119,7 +122,7 @@ func Publish(ctx context.Context, target Target, decide Decide, o Options) (Resu
 	defer w.close()
 	p := &publisher{
 		o: o, wire: w, branch: target.Branch, decide: decide, store: newStore(), shown: a.shown,
-		remote: &remote{wire: w, agent: o.agent()}, thin: true, requests: map[string]request{},
+		remote: &remote{wire: w, agent: o.agent(), wholeTrees: givesAllTrees(a.host)}, thin: true, requests: map[string]request{},
 	}
 	if o.DryRun || o.Sign != nil || o.Queue != nil && len(o.Queue.Request) > maxRequest/2 {
 		p.o.Queue = nil // each commit has to carry its own signature

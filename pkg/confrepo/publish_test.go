@@ -74,6 +74,15 @@ func version0(next http.Handler) http.Handler {
 	})
 }
 
+// onlyRoot reads the root of the tip at first, and folders when they are asked for.
+func onlyRoot(open func(t testing.TB, bare string) (string, confrepo.Options)) func(t testing.TB, bare string) (string, confrepo.Options) {
+	return func(t testing.TB, bare string) (string, confrepo.Options) {
+		url, o := open(t, bare)
+		o.Paths = []string{"in-the-root"}
+		return url, o
+	}
+}
+
 var ways = []way{
 	{"path", func(t testing.TB, bare string) (string, confrepo.Options) { return bare, confrepo.Options{} }},
 	{"file", func(t testing.TB, bare string) (string, confrepo.Options) {
@@ -93,6 +102,20 @@ var ways = []way{
 	}},
 	{"ssh", overSSH(true)},
 	{"ssh-v0", overSSH(false)},
+	{"http-folders", onlyRoot(overHTTP)},
+	{"ssh-folders", onlyRoot(overSSH(true))},
+	{"http-no-depth", onlyRoot(func(t testing.TB, bare string) (string, confrepo.Options) {
+		gittest.Git(t, bare, "config", "uploadpackfilter.tree.maxDepth", "0")
+		return gittest.ServeHTTP(t, bare), confrepo.Options{}
+	})},
+	{"ssh-no-depth", onlyRoot(func(t testing.TB, bare string) (string, confrepo.Options) {
+		gittest.Git(t, bare, "config", "uploadpackfilter.tree.maxDepth", "0")
+		return overSSH(true)(t, bare)
+	})},
+	{"http-no-filter-folders", onlyRoot(func(t testing.TB, bare string) (string, confrepo.Options) {
+		gittest.Git(t, bare, "config", "uploadpack.allowFilter", "false")
+		return gittest.ServeHTTP(t, bare), confrepo.Options{}
+	})},
 	{"ssh-v0-no-filter", func(t testing.TB, bare string) (string, confrepo.Options) {
 		gittest.Git(t, bare, "config", "uploadpack.allowFilter", "false")
 		return overSSH(false)(t, bare)
@@ -316,7 +339,7 @@ func TestBranchNames(t *testing.T) {
 // TestRaces: many writers, each with a file of its own, on one branch.
 func TestRaces(t *testing.T) {
 	const writers = 8
-	for _, w := range []way{{"http", overHTTP}, {"ssh", overSSH(true)}, {"ssh-v0", overSSH(false)}, ways[0]} {
+	for _, w := range []way{{"http", overHTTP}, {"ssh", overSSH(true)}, {"ssh-v0", overSSH(false)}, ways[0], {"http-folders", onlyRoot(overHTTP)}} {
 		for _, empty := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s empty=%v", w.name, empty), func(t *testing.T) {
 				bare := gittest.Bare(t)

@@ -29,9 +29,11 @@ type remote struct {
 	fetchOps []string // features of the version 2 fetch command; nil if not asked
 	noFilter bool     // the server does not take a filter
 	noIDs    bool     // the server does not take ids that no reference names
-	queue    bool     // list the requests that wait for the branch as well
-	listed   *references
-	started  bool // a conversation is open in which nothing was fetched yet
+	// wholeTrees: the server does not take a depth of trees, or no ids of trees.
+	wholeTrees bool
+	queue      bool // list the requests that wait for the branch as well
+	listed     *references
+	started    bool // a conversation is open in which nothing was fetched yet
 }
 
 // references is what is needed of a server's list.
@@ -151,6 +153,7 @@ func (r *remote) readVersion2(in *bufio.Reader) error {
 		}
 		text := strings.TrimSuffix(string(line), "\n")
 		r.offered = append(r.offered, text)
+		r.wholeTrees = r.wholeTrees || strings.HasPrefix(text, "agent=git/github-")
 		if features, ok := strings.CutPrefix(text, "fetch="); ok {
 			r.fetchOps = strings.Fields(features)
 		}
@@ -275,21 +278,37 @@ type fetchRequest struct {
 	wants  []plumbing.Hash
 	haves  []plumbing.Hash // commits whose trees are held; also the shallow boundary
 	depth  int             // number of commits from the wanted tip on; 0 for all
-	filter string          // "", "blob:none" or "tree:0"
+	filter string          // "", "blob:none", "tree:0", or one that names a depth of trees
 	blobs  blobPolicy      // which blobs to keep where the filter is not taken
 }
 
 // fetch brings objects into the store.
 func (r *remote) fetch(ctx context.Context, q fetchRequest, into *store) error {
+	silent := false
+	if asksDepth(q.filter) && !r.noFilter {
+		err := r.fetchOnce(ctx, q, into)
+		if e := (*Error)(nil); err == nil || ctx.Err() != nil || errors.As(err, &e) && (e.unreached || e.status == 429) {
+			return err
+		}
+		r.wholeTrees = true // whatever it was, the next attempt shall not meet it again
+		if passes(err) {
+			return err
+		}
+		// what a server holds against a depth it says in words
+		silent = r.fetchOps == nil && isCut(err)
+		q.filter, q.haves = allTrees, nil
+	}
 	if q.filter != "" && !r.noFilter && r.version == 2 && r.fetchOps == nil {
 		// not asked yet whether the server takes filters: try, then do without
-		err := r.fetchOnce(ctx, q, into)
-		if !refusedRequest(err) {
-			return err
+		if !silent {
+			err := r.fetchOnce(ctx, q, into)
+			if !refusedRequest(err) {
+				return err
+			}
 		}
 		r.noFilter = true
 		q.blobs = max(q.blobs, someBlobs)
-		if err = r.fetchOnce(ctx, q, into); !refusedRequest(err) {
+		if err := r.fetchOnce(ctx, q, into); !refusedRequest(err) {
 			return err
 		}
 		r.noFilter = false

@@ -26,6 +26,8 @@ type store struct {
 	objects map[plumbing.Hash]object
 	size    int
 	limit   int // of size; 0 for maxStore
+	// partial: the server has folders of the tip that were not asked for yet.
+	partial bool
 }
 
 func (s *store) bound() int {
@@ -173,7 +175,7 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 // prune forgets everything but the commit, its parents and what their trees
 // lead to, as far as it is held.
 func (s *store) prune(commit plumbing.Hash) {
-	kept := newStore()
+	kept := &store{objects: map[plumbing.Hash]object{}, limit: s.limit, partial: s.partial}
 	var walk func(id plumbing.Hash)
 	walk = func(id plumbing.Hash) {
 		o, ok := s.objects[id]

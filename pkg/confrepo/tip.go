@@ -36,6 +36,8 @@ type Tip struct {
 	store   *store
 	history int // commits from the tip on that have been asked for
 	needs   needs
+	// folderRounds counts how often folders had to be fetched.
+	folderRounds int
 
 	ancestors []Commit // as last returned
 }
@@ -43,11 +45,14 @@ type Tip struct {
 // needs is what a decision asked for and did not find.
 type needs struct {
 	blobs   []plumbing.Hash
+	folders []plumbing.Hash
 	history int // commits from the tip on
 	trees   int // commits from the tip on whose trees are wanted
 }
 
-func (n needs) empty() bool { return len(n.blobs) == 0 && n.history == 0 && n.trees == 0 }
+func (n needs) empty() bool {
+	return len(n.blobs) == 0 && len(n.folders) == 0 && n.history == 0 && n.trees == 0
+}
 
 // File is a regular file of a commit.
 type File struct {
@@ -119,7 +124,7 @@ func (t *Tip) List(dir string) ([]string, error) {
 	}
 	raw, ok := t.store.get(root, plumbing.TreeObject)
 	if !ok {
-		return nil, missing(root)
+		return nil, t.absent(root)
 	}
 	var names []string
 	for e, err := range treeEntries(raw) {
@@ -145,7 +150,7 @@ func (t *Tip) lookUp(root plumbing.Hash, full string) (entry, bool, error) {
 		}
 		raw, ok := t.store.get(at.id, plumbing.TreeObject)
 		if !ok {
-			return entry{}, false, missing(at.id)
+			return entry{}, false, t.absent(at.id)
 		}
 		e, ok, _, err := findEntry(raw, part, false)
 		if err != nil || !ok {
@@ -214,6 +219,9 @@ func (t *Tip) ChangedSince(ancestor string) ([]Difference, error) {
 	}
 	d := differ{t: t}
 	d.trees(t.ancestors[at].tree, t.commit.tree, "")
+	if d.loading {
+		return nil, ErrLoading
+	}
 	if d.incomplete {
 		t.needs.trees = max(t.needs.trees, t.ancestors[at].Distance+1)
 		return nil, ErrLoading
@@ -226,6 +234,7 @@ type differ struct {
 	t          *Tip
 	found      []Difference
 	incomplete bool
+	loading    bool // folders were asked for
 	err        error
 }
 
@@ -275,7 +284,11 @@ func (d *differ) entries(id plumbing.Hash) map[string]entry {
 	}
 	raw, ok := d.t.store.get(id, plumbing.TreeObject)
 	if !ok && id != plumbing.ComputeHash(plumbing.TreeObject, nil) {
-		d.incomplete = true
+		if d.t.store.partial {
+			d.loading = d.t.absent(id) != nil
+		} else {
+			d.incomplete = true
+		}
 		return entries
 	}
 	for e, err := range treeEntries(raw) {
