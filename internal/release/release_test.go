@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/unitstamp/unitstamp/internal/circleci"
 )
 
 var root = filepath.Join("..", "..")
@@ -185,6 +188,36 @@ func TestImages(t *testing.T) {
 	}
 	if content := read(t, "examples/sysconfig/Dockerfile"); !strings.Contains(content, "ARG CONFAPPLY=unitstamp/confapply:") {
 		t.Error("the system configuration is not made from unitstamp/confapply")
+	}
+}
+
+// TestVersions compares the versions that stand in the orb, the examples and the pages.
+func TestVersions(t *testing.T) {
+	version := regexp.MustCompile(`(?:unitstamp@|VERSION: |rev: v|default: |unitstamp/\w+:)(\d+\.\d+\.\d+)\b`)
+	found := 0
+	for _, folder := range []string{".circleci/orb", "examples", "docs"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			for _, m := range version.FindAllStringSubmatch(string(data), -1) {
+				found++
+				if m[1] != circleci.Version {
+					t.Errorf("%s has %s, and the release is %s", path, m[0], circleci.Version)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found < 15 {
+		t.Errorf("%d versions were found", found)
+	}
+	if content := read(t, ".circleci/config.yml"); !strings.Contains(content, "goreleaser/v2@v2.14.") || !strings.Contains(read(t, ".goreleaser.yaml"), "goreleaser 2.14.") || !strings.Contains(read(t, "CONTRIBUTING.md"), "goreleaser/v2@v2.14.") {
+		t.Error("the version of goreleaser is not the same everywhere")
 	}
 }
 
