@@ -20,6 +20,10 @@ import (
 // in it: as many round trips as with all trees, where a file is asked for by
 // itself. Folders that are found to be needed later are asked for in the same way.
 //
+// The price is paid where thousands of files lie in one folder that far down: the
+// server prepares all of them, which nothing foretells, before the folder is asked
+// for once more without them.
+//
 // A server may take "blob:none" alone (GitHub and Azure DevOps do), or no filter,
 // or no ids of trees (protocol version 0). There all trees are read at once.
 
@@ -78,12 +82,16 @@ func asksDepth(filter string) bool {
 // one of these is mostly what is looked for; later with all that is below them.
 // Where the server does not give trees by id, all of the tip's are read.
 func (p *publisher) loadFolders(ctx context.Context, tip *Tip, n needs) error {
-	q := fetchRequest{wants: n.folders, filter: withFiles, blobs: someBlobs}
+	alone := fetchRequest{wants: n.folders, filter: allTrees, blobs: noBlobs}
+	q := fetchRequest{wants: n.folders, filter: withFiles, blobs: fewBlobs}
 	if tip.folderRounds++; tip.folderRounds > 1 {
-		q.filter, q.blobs = allTrees, noBlobs
+		q = alone
 	}
 	if len(n.folders) <= manyFolders && !p.remote.wholeTrees && !p.remote.noFilter {
 		err := p.remote.fetchOnce(ctx, q, p.store)
+		if errors.Is(err, errManyObjects) {
+			err = p.remote.fetchOnce(ctx, alone, p.store)
+		}
 		if err == nil && p.holds(n.folders) {
 			return nil
 		}

@@ -179,6 +179,42 @@ func TestFoldersUnread(t *testing.T) {
 	}
 }
 
+// TestFoldersOfThousands does not read the files of a folder that has too many.
+func TestFoldersOfThousands(t *testing.T) {
+	bare := gittest.Bare(t)
+	files := map[string]string{}
+	for i := range 6000 {
+		files[fmt.Sprintf("a/b/s%d.service", i)] = fmt.Sprintf("unit %d\n", i)
+	}
+	gittest.Commit(t, bare, "main", "seed", files)
+	for _, w := range []way{{"http", overHTTP}, {"ssh", overSSH(true)}, ways[0]} {
+		t.Run(w.name, func(t *testing.T) {
+			path := "a/b/s7.service"
+			url, o := w.open(t, bare)
+			o.Paths = []string{path}
+			res, err := confrepo.Publish(limited(t, 30*time.Second), confrepo.Target{URL: url, Branch: "main"}, put(path, w.name+"\n"), o)
+			if err != nil || res.Attempts != 1 {
+				t.Fatalf("%+v %v", res, err)
+			}
+			if got := gittest.Git(t, bare, "show", "main:"+path); got != w.name {
+				t.Errorf("content %q", got)
+			}
+			if got := len(lsTree(t, bare, "main")) - 1; got != 6000 {
+				t.Errorf("%d files", got)
+			}
+		})
+	}
+	var seen []spied
+	url := gittest.ServeHTTP(t, bare, spy(&seen))
+	if _, err := confrepo.Publish(limited(t, 30*time.Second), confrepo.Target{URL: url}, put("a/b/s8.service", "8\n"), confrepo.Options{Paths: []string{"a/b/s8.service"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := filters(seen); got != "refs tree:2 "+leaf+" blob:none  -" {
+		t.Errorf("requests %q", got)
+	}
+	gittest.Fsck(t, bare)
+}
+
 // TestFoldersAfterALostRace reads only what is new of the next tip.
 func TestFoldersAfterALostRace(t *testing.T) {
 	bare := manyFolders(t)

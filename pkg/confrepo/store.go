@@ -62,9 +62,13 @@ const (
 	// someBlobs keeps them if there are few, which saves asking for one later.
 	someBlobs
 	allBlobs
+	// fewBlobs keeps them, and reads nothing of a packfile with many objects.
+	fewBlobs
 )
 
-// fewObjects bounds the packfiles whose blobs are kept under someBlobs.
+var errManyObjects = &Error{Kind: Unavailable, Step: "read", Text: "more objects than are worth reading", again: true}
+
+// fewObjects bounds the packfiles whose blobs are kept under someBlobs and fewBlobs.
 const fewObjects = 5000
 
 // receive reads a packfile as a stream. Commits, trees and tags are kept;
@@ -77,7 +81,10 @@ func (s *store) receive(r io.Reader, policy blobPolicy) error {
 	if err != nil {
 		return fmt.Errorf("packfile: %w", err)
 	}
-	keepBlobs := policy == allBlobs || policy == someBlobs && count <= fewObjects
+	if policy == fewBlobs && count > fewObjects {
+		return errManyObjects
+	}
+	keepBlobs := policy == allBlobs || policy != noBlobs && count <= fewObjects
 	type delta struct {
 		base         plumbing.Hash
 		at           int64
