@@ -39,12 +39,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // without that is in it, such as the target, is passed over; "" is none. The
 // only errors are *Error.
 func Read(folder, without string) ([]plan.Unit, error) {
-	root, err := os.OpenRoot(folder)
+	whole, err := wholefile.Open(folder)
 	if err != nil {
 		return nil, &Error{Path: folder, Err: reason(err)}
 	}
-	defer root.Close()
-	s := set{root: root, origin: map[string]string{}}
+	defer whole.Close()
+	s := set{whole: whole, root: whole.Root, origin: map[string]string{}}
 	if without != "" {
 		if s.without, err = os.Stat(without); err != nil {
 			s.without = nil // what cannot be looked at does not lie in the folder
@@ -53,7 +53,7 @@ func Read(folder, without string) ([]plan.Unit, error) {
 	walk := s.folder(".", nil)
 	contents := make([][]byte, len(s.found))
 	err = parallel.Each(len(s.found), func(own *wholefile.Reader, i int) (err error) {
-		contents[i], err = s.found[i].read(root, own)
+		contents[i], err = s.found[i].read(whole, own)
 		return err
 	})
 	// what was found before the walk ended comes before the reason why it did
@@ -72,6 +72,7 @@ func Read(folder, without string) ([]plan.Unit, error) {
 }
 
 type set struct {
+	whole   *wholefile.Folder
 	root    *os.Root
 	without os.FileInfo // nil is no folder
 	found   []found
@@ -112,16 +113,10 @@ func (s *set) folder(at string, above []os.FileInfo) error {
 		return nil
 	}
 	above = append(slices.Clip(above), info)
-	dir, err := s.root.Open(at)
+	entries, err := s.list(at)
 	if err != nil {
 		return &Error{Path: at, Err: reason(err)}
 	}
-	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
-	if err != nil {
-		return &Error{Path: at, Err: reason(err)}
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	for _, entry := range entries {
 		name := entry.Name()
 		if strings.HasPrefix(name, ".") {
@@ -160,18 +155,20 @@ func (s *set) folder(at string, above []os.FileInfo) error {
 	return nil
 }
 
+// list lists what lies in a folder, by name.
+func (s *set) list(at string) ([]fs.DirEntry, error) {
+	if at == "." {
+		return s.whole.List()
+	}
+	return fs.ReadDir(s.root.FS(), at)
+}
+
 // dropins takes in the .conf files of one drop-in folder.
 func (s *set) dropins(at, unit string) error {
-	dir, err := s.root.Open(at)
+	entries, err := s.list(at)
 	if err != nil {
 		return linkError(at, err)
 	}
-	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
-	if err != nil {
-		return &Error{Path: at, Err: reason(err)}
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	for _, entry := range entries {
 		name := entry.Name()
 		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".conf") {
@@ -204,9 +201,9 @@ func (s *set) file(at, unit, target string, entry fs.DirEntry) error {
 }
 
 // read reads a file that was found.
-func (f found) read(root *os.Root, own *wholefile.Reader) ([]byte, error) {
+func (f found) read(whole *wholefile.Folder, own *wholefile.Reader) ([]byte, error) {
 	if f.link {
-		info, err := root.Stat(f.at)
+		info, err := whole.Root.Stat(f.at)
 		switch {
 		case err != nil:
 			return nil, linkError(f.at, err)
@@ -214,7 +211,7 @@ func (f found) read(root *os.Root, own *wholefile.Reader) ([]byte, error) {
 			return nil, &Error{Path: f.at, Err: errors.New("not a regular file")}
 		}
 	}
-	data, err := own.Read(root, f.at, maxFile)
+	data, err := own.Read(whole, f.at, maxFile)
 	switch {
 	case err != nil:
 		return nil, &Error{Path: f.at, Err: reason(err)}

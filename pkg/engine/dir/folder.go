@@ -87,24 +87,24 @@ func (f *Folder) Lock(ctx context.Context, wait bool) (release func() error, err
 // units. A folder that is missing is an empty one.
 func (f *Folder) Observe(wanted []plan.Unit) (*plan.Observed, error) {
 	observed := &plan.Observed{Files: plan.Files{}, Owned: map[string]plan.Entry{}, Others: map[string]string{}}
-	root, err := f.open()
+	folder, err := wholefile.Open(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return observed, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	defer folder.Close()
+	entries, err := folder.List()
 	if err != nil {
 		return nil, err
 	}
-	if err := f.readRecords(root, entries, observed); err != nil {
+	if err := f.readRecords(folder.Root, entries, observed); err != nil {
 		return nil, err
 	}
 	places := placesOf(wanted, observed)
 	err = parallel.Each(len(places), func(r *reader, i int) error {
-		return r.look(root, entries, &places[i])
+		return r.look(folder, entries, &places[i])
 	})
 	if err != nil {
 		return nil, err
@@ -152,8 +152,8 @@ type reader struct {
 }
 
 // look finds out what stands at a place; entries are those of the folder itself.
-func (r *reader) look(root *os.Root, entries []fs.DirEntry, at *place) error {
-	kind, there, err := r.kind(root, entries, at)
+func (r *reader) look(folder *wholefile.Folder, entries []fs.DirEntry, at *place) error {
+	kind, there, err := r.kind(folder.Root, entries, at)
 	if err != nil || !there {
 		return err
 	}
@@ -161,7 +161,7 @@ func (r *reader) look(root *os.Root, entries []fs.DirEntry, at *place) error {
 	case at.file.Other != "":
 	case kind.IsRegular():
 		var data []byte
-		data, err = r.Read(root, at.path, math.MaxInt)
+		data, err = r.Read(folder, at.path, math.MaxInt)
 		switch {
 		case err != nil:
 		case at.wanted.Regular() && bytes.Equal(data, at.wanted.Data):
@@ -170,7 +170,7 @@ func (r *reader) look(root *os.Root, entries []fs.DirEntry, at *place) error {
 			at.file.Data = slices.Clone(data)
 		}
 	case kind&fs.ModeSymlink != 0:
-		at.file.Link, err = root.Readlink(at.path)
+		at.file.Link, err = folder.Root.Readlink(at.path)
 	case kind.IsDir():
 		at.file.Other = "a folder"
 	default:
