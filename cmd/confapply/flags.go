@@ -195,11 +195,16 @@ func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.En
 		if s.opts.Self == "" {
 			s.opts.Self = systemd.Self()
 		}
+		engine.Containers = lookAtContainer
 		return engine, engine.Close, nil
 	case "fleet":
 		return connectFleet(call, s)
 	}
-	return nil, nil, door.Errorf(door.Usage, "unknown engine %q", s.kind).
+	return nil, nil, unknownEngine(s.kind)
+}
+
+func unknownEngine(kind string) error {
+	return door.Errorf(door.Usage, "unknown engine %q", kind).
 		WithHint("one of: %s", strings.Join([]string{"dir", "systemd", "fleet"}, ", "))
 }
 

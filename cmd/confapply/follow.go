@@ -28,6 +28,9 @@ func follow(ctx context.Context, call *door.Call) (run func(context.Context), do
 			return nil, nil, door.Errorf(door.Usage, "nothing follows from a hook").
 				WithHint("--start UNIT starts a service; --engine systemd, or --target DIR, applies the folder --units in this process")
 		}
+		if !slices.Contains([]string{"dir", "systemd", "fleet"}, set.kind) {
+			return nil, nil, unknownEngine(set.kind)
+		}
 		return func(ctx context.Context) { applyHere(ctx, call) }, func() {}, nil
 	}
 	if name := conflicting(call); name != "" {

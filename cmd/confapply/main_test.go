@@ -16,6 +16,8 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":  scripttest.ExecCode,
+			"hook":  hook,
+			"seen":  seen,
 			"fleet": (&clusters{byWork: map[string]*scriptCluster{}}).command,
 		},
 	})

@@ -134,12 +134,12 @@ func serveOptions(call *door.Call) (receiver.Options, error) {
 		Failures: call.Int("max-failures"), Now: time.Now,
 		Log: func(e receiver.Entry) { call.Note("%s", logLine(e)) },
 	}
-	if err := o.Filter.Check(); err != nil {
-		return o, door.Errorf(door.Usage, "--accept-…: %w", err)
-	}
 	var err error
 	if o.Secrets, err = secrets(call); err != nil {
 		return o, err
+	}
+	if err := o.Filter.Check(); err != nil {
+		return o, door.Errorf(door.Usage, "--accept-…: %w", err)
 	}
 	for _, name := range sortedKeys(o.Secrets) {
 		if s, _ := webhook.Lookup(name); !s.Signs && len(o.Filter.Repositories) == 0 {
