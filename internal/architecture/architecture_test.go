@@ -41,7 +41,7 @@ type room struct {
 var rooms = map[string]room{
 	"cmd/unitstamp": {door, []string{"internal/cli", "internal/atomicfile", "pkg/stamp", "pkg/lint", "pkg/report", "pkg/unitimage", "pkg/unitname", "pkg/unitfile", "pkg/imageref", "pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source", "docs/rules"}},
 	"cmd/confpush":  {door, []string{"internal/cli", "pkg/confrepo", "pkg/guard", "pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source"}},
-	"cmd/confapply": {door, []string{"internal/cli", "internal/atomicfile", "internal/imagepull", "internal/unitdir", "pkg/apply", "pkg/plan", "pkg/unitset", "pkg/engine/dir", "pkg/engine/systemd", "pkg/engine/fleet", "pkg/receiver", "pkg/imageref", "pkg/buildtag", "pkg/diag", "pkg/source", "pkg/unitname"}},
+	"cmd/confapply": {door, []string{"internal/cli", "internal/atomicfile", "internal/imagepull", "internal/unitdir", "pkg/apply", "pkg/plan", "pkg/unitset", "pkg/engine/dir", "pkg/engine/systemd", "pkg/engine/fleet", "pkg/receiver", "pkg/webhook", "pkg/imageref", "pkg/buildtag", "pkg/diag", "pkg/source", "pkg/unitname"}},
 	"demo":          {door, nil},
 
 	"internal/cli":        {edge, []string{"pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source", "pkg/spelling"}},
@@ -53,6 +53,7 @@ var rooms = map[string]room{
 	"pkg/engine/systemd":  {edge, []string{"pkg/apply", "pkg/plan", "pkg/engine/dir", "pkg/unitname"}},
 	"pkg/engine/fleet":    {edge, []string{"pkg/apply", "pkg/plan", "pkg/unitfile", "pkg/unitname", "pkg/source"}},
 	"pkg/unitset":         {edge, []string{"pkg/plan", "pkg/parallel", "pkg/unitname", "internal/wholefile"}},
+	"pkg/receiver":        {edge, []string{"pkg/webhook", "internal/atomicfile"}},
 
 	"pkg/apply":        {pure, []string{"pkg/plan"}},
 	"pkg/plan":         {pure, []string{"pkg/unitimage", "pkg/unitfile", "pkg/unitname", "pkg/buildtag", "pkg/parallel", "pkg/source"}},
@@ -68,6 +69,7 @@ var rooms = map[string]room{
 	"pkg/buildtag":     {pure, []string{"pkg/imageref"}},
 	"pkg/imageref":     {pure, []string{"pkg/source"}},
 	"pkg/unitname":     {pure, nil},
+	"pkg/webhook":      {pure, nil},
 	"pkg/parallel":     {pure, nil},
 	"pkg/execline":     {pure, nil},
 	"pkg/containerrun": {pure, nil},
