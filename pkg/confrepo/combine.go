@@ -144,7 +144,9 @@ func (p *publisher) preload(ctx context.Context, tip *Tip, requests []request) e
 	for range maxRounds {
 		for _, r := range requests {
 			tip.Request = r.name
-			p.decisionFor(r)(tip)
+			if decision, err := p.decisionFor(r)(tip); err == nil {
+				tip.expect(decision.Changes)
+			}
 		}
 		if tip.needs.empty() {
 			return nil

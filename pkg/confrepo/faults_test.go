@@ -61,44 +61,46 @@ func cutAfter(w http.ResponseWriter, rec *httptest.ResponseRecorder, n int) {
 	panic(http.ErrAbortHandler)
 }
 
+// disturbances of a push.
+var disturbances = map[string]func(next http.Handler, w http.ResponseWriter, r *http.Request){
+	"cut before the server saw it": func(_ http.Handler, w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
+	"cut in the request": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
+		r.ContentLength = int64(len(body) / 2)
+		answerOf(next, r)
+		panic(http.ErrAbortHandler)
+	},
+	"cut after it": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		answerOf(next, r)
+		panic(http.ErrAbortHandler)
+	},
+	"head only":         func(next http.Handler, w http.ResponseWriter, r *http.Request) { cutAfter(w, answerOf(next, r), 0) },
+	"inside the report": func(next http.Handler, w http.ResponseWriter, r *http.Request) { cutAfter(w, answerOf(next, r), 17) },
+	"after the report": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		rec := answerOf(next, r)
+		cutAfter(w, rec, rec.Body.Len()-4)
+	},
+	"empty answer": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		answerOf(next, r)
+		w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
+	},
+	"empty answer, not taken": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
+	},
+	"502 after it": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		answerOf(next, r)
+		http.Error(w, "bad gateway", 502)
+	},
+	"503 before it": func(next http.Handler, w http.ResponseWriter, r *http.Request) { http.Error(w, "later", 503) },
+	"500 page": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(500)
+	},
+}
+
 // TestLostAnswers: the server took the push, but its answer did not arrive.
 func TestLostAnswers(t *testing.T) {
-	disturbances := map[string]func(next http.Handler, w http.ResponseWriter, r *http.Request){
-		"cut before the server saw it": func(_ http.Handler, w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
-		"cut in the request": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body)
-			r.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
-			r.ContentLength = int64(len(body) / 2)
-			answerOf(next, r)
-			panic(http.ErrAbortHandler)
-		},
-		"cut after it": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			answerOf(next, r)
-			panic(http.ErrAbortHandler)
-		},
-		"head only":         func(next http.Handler, w http.ResponseWriter, r *http.Request) { cutAfter(w, answerOf(next, r), 0) },
-		"inside the report": func(next http.Handler, w http.ResponseWriter, r *http.Request) { cutAfter(w, answerOf(next, r), 17) },
-		"after the report": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			rec := answerOf(next, r)
-			cutAfter(w, rec, rec.Body.Len()-4)
-		},
-		"empty answer": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			answerOf(next, r)
-			w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
-		},
-		"empty answer, not taken": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
-		},
-		"502 after it": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			answerOf(next, r)
-			http.Error(w, "bad gateway", 502)
-		},
-		"503 before it": func(next http.Handler, w http.ResponseWriter, r *http.Request) { http.Error(w, "later", 503) },
-		"500 page": func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(500)
-		},
-	}
 	for name, disturb := range disturbances {
 		t.Run(name, func(t *testing.T) {
 			bare := seeded(t)

@@ -275,12 +275,12 @@ func (p *publisher) patienceAt(rank int) time.Duration {
 	return max(patience, 4*p.ticket.took)
 }
 
-// pollPause spreads the looks of all that wait: together they look some fifty
+// pollPause spreads the looks of all that wait: together they look some forty
 // times a second at most, however many they are. Those next in turn look more often.
 func (p *publisher) pollPause(rank, waiting int) time.Duration {
 	pause := 300 * time.Millisecond
 	if rank > 2 {
-		pause = max(pause, time.Duration(waiting)*20*time.Millisecond)
+		pause = max(pause, time.Duration(waiting)*25*time.Millisecond)
 	}
 	return time.Duration((0.5 + p.jitter()) * float64(pause))
 }

@@ -419,7 +419,7 @@ func (r *remote) fetch0(ctx context.Context, q fetchRequest, into *store) error 
 		return err
 	}
 	return a.finish(func() error {
-		if q.depth > 0 || len(q.haves) > 0 {
+		if q.depth > 0 {
 			for { // "shallow" and "unshallow" lines
 				kind, _, err := readPkt(a.r)
 				if err != nil {
