@@ -98,7 +98,9 @@ func runServe(ctx context.Context, call *door.Call) error {
 	again := make(chan os.Signal, 1)
 	cut, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	told := make(chan struct{})
 	context.AfterFunc(ctx, func() {
+		defer close(told)
 		notify(call, daemon.SdNotifyStopping)
 		call.Note("ending")
 		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
@@ -112,7 +114,11 @@ func runServe(ctx context.Context, call *door.Call) error {
 	})
 	defer signal.Stop(again)
 	notify(call, daemon.SdNotifyReady)
-	if err := receiver.New(options).Serve(ctx, cut, call.Duration("grace"), listeners); err != nil {
+	err = receiver.New(options).Serve(ctx, cut, call.Duration("grace"), listeners)
+	if ctx.Err() != nil {
+		<-told
+	}
+	if err != nil {
 		return door.Errorf(door.World, "serve: %w", err)
 	}
 	return nil

@@ -62,6 +62,12 @@ type machine struct {
 func boot(t *testing.T, seconds string) machine {
 	t.Helper()
 	m := machine{node.Boot(t), t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			journal, _, _ := m.Run(context.Background(), "journalctl", "--no-pager", "--quiet", "--unit=sysconfig-hook*", "--unit=polkit.service")
+			t.Logf("journal:\n%s", journal)
+		}
+	})
 	m.Copy(binary, "/usr/bin/confapply")
 	m.Write("/etc/systemd/system/sysconfig-apply.service", fmt.Sprintf(stub, seconds), 0o644)
 	return m

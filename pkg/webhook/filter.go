@@ -48,16 +48,16 @@ func (f Filter) Accepts(e Event) (ok bool, why string) {
 
 func (f Filter) refuses(s Subject) string {
 	if len(f.Repositories) > 0 && !matches(f.Repositories, s.Repository) {
-		return fmt.Sprintf("repository %q is not accepted", s.Repository)
+		return "repository \"" + s.Repository + "\" is not accepted"
 	}
 	if len(f.Branches)+len(f.Tags) == 0 || matches(f.Branches, s.Branch) || matches(f.Tags, s.Tag) {
 		return ""
 	}
 	switch {
 	case s.Branch != "":
-		return fmt.Sprintf("branch %q is not accepted", s.Branch)
+		return "branch \"" + s.Branch + "\" is not accepted"
 	case s.Tag != "":
-		return fmt.Sprintf("tag %q is not accepted", s.Tag)
+		return "tag \"" + s.Tag + "\" is not accepted"
 	}
 	return "it names neither branch nor tag"
 }
