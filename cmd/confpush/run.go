@@ -16,6 +16,9 @@ func run(ctx context.Context, call *door.Call) error {
 	if o.detached {
 		call.Note("no branch is given and the build has none; using the one that the remote's HEAD names")
 	}
+	for _, note := range sshNotes(o.target.URL, call.Env.Getenv) {
+		call.Note("%s", note)
+	}
 	o.options.Step = func(line string) { call.Note("%s", line) }
 	for _, f := range o.request.Files {
 		o.options.Paths = append(o.options.Paths, f.Path)

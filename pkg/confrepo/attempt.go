@@ -176,6 +176,9 @@ func (p *publisher) read(ctx context.Context, tip plumbing.Hash) error {
 		q.haves = []plumbing.Hash{p.held}
 	}
 	if err := p.remote.fetch(ctx, q, p.store); err != nil {
+		if !passes(err) {
+			p.held = plumbing.ZeroHash // perhaps it was built upon what is not held
+		}
 		return explain(asError("read", err))
 	}
 	p.store.partial = asksDepth(q.filter) && !p.remote.wholeTrees && !p.remote.noFilter

@@ -15,6 +15,13 @@
 // encoder: those lose races silently, rewrite the modes of entries they were
 // not asked about, and take an empty answer for success.
 //
+// Nothing is needed of a server but that it speaks the protocol. What makes a push
+// cheap is used where it is there: protocol version 2, shallow fetches, the filter
+// "blob:none", and the filter "tree:N" together with trees by their ids, which keep
+// the cost of a push nearly the same in a repository of very many folders. GitHub and
+// Azure DevOps take no "tree:N": there all trees of the tip are read. Without filters
+// the tip's files are read as well, without shallow fetches its history.
+//
 // What a commit means, which build is newer and who may overwrite whom is not
 // known here; that belongs to the function that the caller passes in.
 package confrepo

@@ -18,6 +18,19 @@ type Target struct {
 	Branch string
 }
 
+// SSHHost returns the host that a repository's URL reaches over ssh, and the port
+// if the URL names one. It reports false for every other kind of URL.
+func SSHHost(raw string) (host, port string, ok bool) {
+	a, err := parseAddress(raw)
+	if err != nil || a.scheme != "ssh" {
+		return "", "", false
+	}
+	if host, port, err = net.SplitHostPort(a.host); err != nil {
+		host, port = strings.Trim(a.host, "[]"), ""
+	}
+	return host, port, true
+}
+
 // address is a parsed Target.URL.
 type address struct {
 	scheme string // "http", "https", "ssh", "file"
