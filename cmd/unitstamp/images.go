@@ -53,12 +53,13 @@ func runImages(_ context.Context, call *cli.Call) error {
 	}
 	entries := []imageEntry{}
 	code := cli.Done
+	var reader stamp.Reader
 	for _, in := range list {
 		f, err := in.read(call)
 		if err != nil {
 			return err
 		}
-		unit := readUnit(in, f)
+		unit := readUnit(&reader, in, f)
 		if unit.Refused != nil {
 			call.Finding(*unit.Refused, f)
 			code = cli.Usage
@@ -86,11 +87,11 @@ func runImages(_ context.Context, call *cli.Call) error {
 }
 
 // readUnit reads a file as what it is.
-func readUnit(in input, f *source.File) *stamp.Unit {
+func readUnit(r *stamp.Reader, in input, f *source.File) *stamp.Unit {
 	if in.envFile {
 		return stamp.ReadEnvFile(f)
 	}
-	return stamp.Read(f, in.name)
+	return r.Read(f, in.name)
 }
 
 func newImageEntry(f *source.File, r unitimage.Reference) imageEntry {

@@ -112,7 +112,7 @@ func runStamp(ctx context.Context, call *cli.Call) error {
 	}
 	s.summary = stamp.NewSummary(s.request.Target)
 	s.results = make([]result, len(s.inputs))
-	if err := each(ctx, len(s.inputs), s.stampOne); err != nil {
+	if err := eachWith(ctx, len(s.inputs), s.stampOne); err != nil {
 		return err
 	}
 	return s.finish(ctx)
@@ -183,12 +183,12 @@ func (s *stamping) choose(ctx context.Context) (err error) {
 	}
 	surveys := make([]stamp.Survey, len(s.inputs))
 	refused := make([]*finding, len(s.inputs))
-	err = each(ctx, len(s.inputs), func(i int) error {
+	err = eachWith(ctx, len(s.inputs), func(r *stamp.Reader, i int) error {
 		f, err := s.read(i)
 		if err != nil {
 			return err
 		}
-		u := readUnit(s.inputs[i], f)
+		u := readUnit(r, s.inputs[i], f)
 		if u.Refused != nil {
 			refused[i] = &finding{*u.Refused, f}
 		}
@@ -222,7 +222,7 @@ func (s *stamping) choose(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		for _, found := range stamp.Stamp(readUnit(s.inputs[i], f), s.request).Findings {
+		for _, found := range stamp.Stamp(readUnit(new(stamp.Reader), s.inputs[i], f), s.request).Findings {
 			s.call.Finding(found, f)
 		}
 	}
@@ -260,13 +260,13 @@ func (s *stamping) read(i int) (*source.File, error) {
 }
 
 // stampOne stamps one file, checks the result, and prepares it for writing.
-func (s *stamping) stampOne(i int) error {
+func (s *stamping) stampOne(reader *stamp.Reader, i int) error {
 	in := s.inputs[i]
 	f, err := s.read(i)
 	if err != nil {
 		return err
 	}
-	o := stamp.Stamp(readUnit(in, f), s.request)
+	o := stamp.Stamp(readUnit(reader, in, f), s.request)
 	s.mu.Lock()
 	s.summary.Add(o)
 	s.mu.Unlock()
@@ -282,7 +282,7 @@ func (s *stamping) stampOne(i int) error {
 	if err != nil {
 		return err
 	}
-	if err := stamp.Verify(o, output, in.name, s.request); err != nil {
+	if err := reader.Verify(o, output, in.name, s.request); err != nil {
 		return cli.Errorf(cli.World, "%s: %w: nothing is written", f.Name, err).WithHint("this is a fault of unitstamp; please report it with the unit")
 	}
 	if s.call.Bool("diff") && len(o.Edits) > 0 {
@@ -314,14 +314,23 @@ func (s *stamping) write(ctx context.Context) error {
 			changed = append(changed, i)
 		}
 	}
+	var (
+		flushing sync.WaitGroup // while the next files are written
+		flushed  error
+	)
 	for part := range slices.Chunk(changed, flushEvery) {
 		err := each(ctx, len(part), func(k int) error { return s.writeOne(part[k]) })
-		if err == nil && len(part) == flushEvery {
-			err = s.batch.Flush()
-		}
-		if err != nil {
+		flushing.Wait()
+		if err = errors.Join(err, flushed); err != nil {
 			return errors.Join(err, s.batch.Discard())
 		}
+		if len(part) == flushEvery {
+			flushing.Go(func() { flushed = s.batch.Flush() })
+		}
+	}
+	flushing.Wait()
+	if flushed != nil {
+		return errors.Join(flushed, s.batch.Discard())
 	}
 	return s.batch.Commit()
 }

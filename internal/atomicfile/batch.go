@@ -17,8 +17,8 @@ import (
 // in place by and by with Flush: a folder with thousands of new files beside the
 // old ones is slow.
 type Batch struct {
-	mu      sync.Mutex
-	files   []pending
+	mu      sync.Mutex // guards files while the batch is being filled
+	files   []*pending
 	flushed int // so many of files are in place
 }
 
@@ -53,7 +53,7 @@ func (b *Batch) Replace(path string, data []byte, undo Undo) error {
 	if err != nil {
 		return err
 	}
-	return b.prepare(pending{target: path, undo: undo}, data, info.Mode(), info)
+	return b.prepare(&pending{target: path, undo: undo}, data, info.Mode(), info)
 }
 
 // Create prepares a file that may or may not be there yet; a new one gets the mode.
@@ -61,14 +61,14 @@ func (b *Batch) Create(path string, data []byte, mode os.FileMode) error {
 	if _, err := os.Lstat(path); err == nil {
 		return b.Replace(path, data, nil)
 	}
-	return b.prepare(pending{target: path, created: true}, data, mode, nil)
+	return b.prepare(&pending{target: path, created: true}, data, mode, nil)
 }
 
 // permissions are the bits of a mode that a new file gets.
 const permissions = os.ModePerm | os.ModeSetuid | os.ModeSetgid | os.ModeSticky
 
 // prepare writes the temporary file. old is the file to be replaced, or nil.
-func (b *Batch) prepare(p pending, data []byte, mode os.FileMode, old os.FileInfo) (err error) {
+func (b *Batch) prepare(p *pending, data []byte, mode os.FileMode, old os.FileInfo) (err error) {
 	f, err := createBeside(p.target, mode.Perm())
 	if err != nil {
 		return err
@@ -121,8 +121,7 @@ func createBeside(target string, mode os.FileMode) (*os.File, error) {
 // prepared. After Commit it does nothing.
 func (b *Batch) Discard() error {
 	var all error
-	for i := range b.files {
-		p := &b.files[i]
+	for _, p := range b.files {
 		if p.inPlace {
 			all = errors.Join(all, p.putBack())
 		} else {
@@ -133,27 +132,31 @@ func (b *Batch) Discard() error {
 	return all
 }
 
-// Flush puts what was prepared in place. If one file cannot be, the whole batch is
-// taken back and the error tells why.
+// Flush puts what was prepared in place. More files may be added meanwhile: freeing
+// what the old ones took up waits for the disk, and that time can be used. After
+// an error, which tells of the first file that could not be replaced, only Discard
+// makes sense.
 func (b *Batch) Flush() error {
+	b.mu.Lock()
 	fresh := b.files[b.flushed:]
-	err := syncNew(fresh)
-	for i := 0; i < len(fresh) && err == nil; i++ {
-		if err = fresh[i].putInPlace(); err != nil {
-			err = fmt.Errorf("cannot replace %s: %w", fresh[i].target, err)
+	b.mu.Unlock()
+	if err := syncNew(fresh); err != nil {
+		return err
+	}
+	for _, p := range fresh {
+		if err := p.putInPlace(); err != nil {
+			return fmt.Errorf("cannot replace %s: %w", p.target, err)
 		}
 	}
-	if err != nil {
-		return errors.Join(err, b.Discard())
-	}
-	b.flushed = len(b.files)
+	b.flushed += len(fresh)
 	return nil
 }
 
-// Commit puts all files in place for good.
+// Commit puts all files in place for good. If one file cannot be, the whole batch
+// is taken back and the error tells why.
 func (b *Batch) Commit() error {
 	if err := b.Flush(); err != nil {
-		return err
+		return errors.Join(err, b.Discard())
 	}
 	err := syncFolders(folders(b.files))
 	for _, p := range b.files {
@@ -169,7 +172,7 @@ func (b *Batch) Commit() error {
 // stays at hand under the temporary name, until the whole batch is through.
 func (p *pending) putInPlace() (err error) {
 	if p.created || p.undo != nil {
-		err = os.Rename(p.temporary, p.target)
+		err = replace(p.temporary, p.target)
 	} else {
 		err = exchange(p.temporary, p.target)
 	}
@@ -203,7 +206,7 @@ func (p *pending) putBack() error {
 }
 
 // folders are the folders of files, each once.
-func folders(files []pending) []string {
+func folders(files []*pending) []string {
 	var list []string
 	seen := map[string]bool{}
 	for _, p := range files {
@@ -221,7 +224,7 @@ const syncEach = 8
 // syncNew brings the new bytes to the disk before any name points to them. Many
 // files are synced with their file system as a whole, which costs about as much as
 // one.
-func syncNew(files []pending) error {
+func syncNew(files []*pending) error {
 	if len(files) > syncEach && canSyncWhole {
 		return syncWhole(folders(files))
 	}

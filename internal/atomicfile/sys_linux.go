@@ -42,6 +42,15 @@ func keepOwner(f *os.File, info, like os.FileInfo) (changed bool, err error) {
 	return true, f.Chown(int(want.Uid), int(want.Gid))
 }
 
+// replace is rename(2) without the look at the target that os.Rename takes before.
+func replace(a, b string) error {
+	for {
+		if err := unix.Rename(a, b); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 // exchange swaps two files. Where the file system cannot, the second is replaced
 // and its old bytes are kept under the first name.
 func exchange(a, b string) error {

@@ -17,6 +17,11 @@ import (
 // shares no code with ours, must see no other setting changed. Where it cannot
 // read a file that systemd can, its word does not count.
 func Verify(o *Outcome, output []byte, name unitname.Name, request Request) error {
+	return new(Reader).Verify(o, output, name, request)
+}
+
+// Verify is the function of that name.
+func (r *Reader) Verify(o *Outcome, output []byte, name unitname.Name, request Request) error {
 	if len(o.Edits) == 0 {
 		return nil
 	}
@@ -25,8 +30,8 @@ func Verify(o *Outcome, output []byte, name unitname.Name, request Request) erro
 	if len(o.Changes) > 0 && o.Changes[0].Command == unitimage.EnvFileCommand {
 		again = ReadEnvFile(after)
 	} else {
-		again = Read(after, name)
-		if err := sameOptions(o.Source.Bytes, output, o.Changes); err != nil {
+		again = r.Read(after, name)
+		if err := r.sameSettings(o, output); err != nil {
 			return err
 		}
 	}
@@ -45,15 +50,39 @@ func Verify(o *Outcome, output []byte, name unitname.Name, request Request) erro
 	return nil
 }
 
-// sameOptions compares what go-systemd reads before and after.
-func sameOptions(before, after []byte, changes []Change) error {
-	old, err := systemd.DeserializeOptions(bytes.NewReader(before))
-	if err != nil || !readsAlike(old, before) {
-		return nil
-	}
-	stamped, err := systemd.DeserializeOptions(bytes.NewReader(after))
+// sameSettings compares what go-systemd reads of the stamped unit with the
+// settings before. Nearly always those that we read are the same to it; if not,
+// it has to read them itself, which takes as long as all else together.
+func (r *Reader) sameSettings(o *Outcome, output []byte) error {
+	stamped, err := systemd.DeserializeOptions(bytes.NewReader(output))
 	if err != nil {
 		return nil // a longer line may pass its limit of 2048 bytes
+	}
+	if err := r.doc.Read(o.Source); err != nil {
+		return err
+	}
+	i, differences := 0, 0
+	for item := range r.doc.Assignments {
+		if i == len(stamped) || stamped[i].Section != item.Section || stamped[i].Name != item.Key {
+			return sameOptions(o, stamped)
+		}
+		value := source.Span{Start: item.Value.Offset(0), End: item.Value.Offset(len(item.Value.Text))}
+		if stamped[i].Value != r.doc.Text(value) { // to it, a '\\' and the line's end are part of the value
+			differences++
+		}
+		i++
+	}
+	if i != len(stamped) || differences > len(o.Changes) {
+		return sameOptions(o, stamped)
+	}
+	return nil
+}
+
+// sameOptions compares what go-systemd reads before and after.
+func sameOptions(o *Outcome, stamped []*systemd.UnitOption) error {
+	old, err := systemd.DeserializeOptions(bytes.NewReader(o.Source.Bytes))
+	if err != nil || !readsAlike(old, o.Source) {
+		return nil
 	}
 	if len(old) != len(stamped) {
 		return fmt.Errorf("the stamped unit has %d settings, and had %d", len(stamped), len(old))
@@ -67,8 +96,8 @@ func sameOptions(before, after []byte, changes []Change) error {
 			differences++
 		}
 	}
-	if differences > len(changes) {
-		return fmt.Errorf("%d settings changed for %d references", differences, len(changes))
+	if differences > len(o.Changes) {
+		return fmt.Errorf("%d settings changed for %d references", differences, len(o.Changes))
 	}
 	return nil
 }
@@ -76,8 +105,8 @@ func sameOptions(before, after []byte, changes []Change) error {
 // readsAlike reports whether go-systemd sees the settings that systemd sees. It
 // does not where a comment stands between continuation lines or ends in '\':
 // to it, those are settings, or swallow one.
-func readsAlike(options []*systemd.UnitOption, text []byte) bool {
-	doc, err := unitfile.Parse(&source.File{Bytes: text})
+func readsAlike(options []*systemd.UnitOption, f *source.File) bool {
+	doc, err := unitfile.Parse(f)
 	if err != nil {
 		return false
 	}
