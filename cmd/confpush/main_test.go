@@ -1,18 +1,21 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/unitstamp/unitstamp/internal/scripttest"
 
 	"github.com/unitstamp/unitstamp/internal/gittest"
+	"github.com/unitstamp/unitstamp/pkg/guard"
 )
 
 func TestMain(m *testing.M) {
@@ -42,6 +45,7 @@ func commands(t *testing.T) commandSet {
 		"exec-code":  scripttest.ExecCode,
 		"bare":       func(ts *testscript.TestScript, _ bool, args []string) { bare(t, ts, args) },
 		"commit":     func(ts *testscript.TestScript, _ bool, args []string) { seed(t, ts, args) },
+		"leave":      func(ts *testscript.TestScript, _ bool, args []string) { leave(t, ts, args) },
 		"serve-http": func(ts *testscript.TestScript, _ bool, args []string) { serveHTTP(t, ts, args) },
 		"serve-ssh":  func(ts *testscript.TestScript, _ bool, args []string) { serveSSH(t, ts, args) },
 		"hook": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -70,6 +74,20 @@ func seed(t *testing.T, ts *testscript.TestScript, args []string) {
 		files[path] = ts.ReadFile(file)
 	}
 	gittest.Commit(t, ts.MkAbs(args[0]), args[1], "by hand", files, remove...)
+}
+
+// leave puts the request of a job that is gone into the queue, by which it was
+// made so many seconds from now: leave DIR BRANCH SECONDS PATH=FILE
+func leave(t *testing.T, ts *testscript.TestScript, args []string) {
+	path, file, _ := strings.Cut(args[3], "=")
+	text, err := guard.WriteRequest(guard.Request{Files: []guard.File{{Path: path, Content: []byte(ts.ReadFile(file))}}})
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	commit := gittest.GitInput(t, dir, string(text), "commit-tree", gittest.GitInput(t, dir, "", "mktree"))
+	seconds, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	made := time.Now().Add(time.Duration(seconds) * time.Second)
+	gittest.Git(t, dir, "update-ref", fmt.Sprintf("refs/confpush/queue/%s/%012x-%09x-%012x", args[1], made.UnixMilli(), time.Now().Unix()+600, seconds&0xffff), commit)
 }
 
 // serveHTTP serves a repository and sets VAR to its URL: serve-http DIR VAR
