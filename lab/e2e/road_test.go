@@ -133,11 +133,12 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	deploy("feature/login")
 	w.n.Must("systemctl", "stop", "sysconfig-apply.timer")
 	w.eventually("the last run's end", 2*time.Minute, func() bool { return w.show("sysconfig-apply.service", "ActiveState") != "activating" })
-	image := fmt.Sprintf("%s/myrepo/mysysconfig:%d-feature-login", registry, number)
-	command := "docker run --rm --network none --cap-drop ALL -v /etc/systemd/system:/etc/systemd/system" +
-		" -v /run/dbus/system_bus_socket:/run/dbus/system_bus_socket " + image + " apply --engine systemd --only myservice.service"
+	command := strings.Replace(w.byHand("apply --engine systemd --only myservice.service"), ":12-feature-login ", fmt.Sprintf(":%d-feature-login ", number), 1)
 	w.tell(command, w.n.Must(strings.Fields(command)...))
 	w.answers(8080, "myservice 70-feature-login")
+	if plan := w.n.Must(strings.Fields(w.byHand("plan --engine systemd"))...); !strings.Contains(plan, "update  myservice.service  70-feature-login -> 61-develop") {
+		t.Errorf("the plan of develop is\n%s", plan)
+	}
 
 	w.scene("The timer again: back to the branch")
 	w.n.Must("systemctl", "start", "sysconfig-apply.timer")
@@ -147,6 +148,19 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	}
 	w.tell("git log --reverse --format=%s develop", gittest.Git(t, w.bares["mysysconfig"], "log", "--reverse", "--format=%s", "develop"))
 	w.compare(filepath.Join(root, "README.md"))
+}
+
+// byHand is the command of the configuration's page that ends in these words.
+func (w *world) byHand(words string) string {
+	w.t.Helper()
+	page := gittest.Git(w.t, w.bares["mysysconfig"], "show", "develop:README.md")
+	for line := range strings.Lines(page) {
+		if command := strings.TrimSpace(line); strings.HasPrefix(command, "docker run ") && strings.HasSuffix(command, " "+words) {
+			return command
+		}
+	}
+	w.t.Fatalf("the page has no command for %q", words)
+	return ""
 }
 
 // host installs the machine's own timer and service from the example. The timer
