@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/unitstamp/unitstamp/internal/gittest"
+	"github.com/unitstamp/unitstamp/pkg/guard"
 )
 
 // cutter is a proxy that breaks a connection after a number of bytes in one
@@ -164,5 +166,137 @@ func TestKills(t *testing.T) {
 		if got := gittest.Git(t, bare, "rev-list", "--count", "main"); got != fmt.Sprint(i+2) {
 			t.Fatalf("%s commits after %d builds", got, i+1)
 		}
+	}
+}
+
+// TestKillsInAStorm ends some of many writers at random moments, in the queue and
+// at the head of it. All others land, what the dead have asked for lands once or
+// not at all, and nothing is left for the next but what that one carries out.
+func TestKillsInAStorm(t *testing.T) {
+	const jobs = 24
+	program := buildProgram(t)
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(*seed, 2))
+	for round := range 3 {
+		bare := repository(t, 100, 1)
+		url := serveHTTP(t, bare, 10*time.Millisecond, &meter{})
+		args := func(i int) []string {
+			file := writeFile(t, dir, fmt.Sprintf("%d/s%d.service", round, i), unitText(fmt.Sprintf("s%d", i), "2-develop"))
+			return []string{"--repo", url, "--branch", "main", "--deadline", "60s", "--as", unitPath(i), file}
+		}
+		var all sync.WaitGroup
+		killed := 0
+		for i := range jobs {
+			args, kill := args(i), i%3 == 0
+			if !kill {
+				all.Go(func() {
+					if s := runProgram(dir, nil, program, args...); s.code != 0 {
+						t.Errorf("round %d, %d: exit %d\n%s", round, i, s.code, s.out)
+					}
+				})
+				continue
+			}
+			killed++
+			life := time.Duration(random.IntN(2500)) * time.Millisecond
+			all.Go(func() {
+				cmd := exec.Command(program, args...)
+				cmd.Env = gittest.Env()
+				if err := cmd.Start(); err != nil {
+					t.Error(err)
+					return
+				}
+				timer := time.AfterFunc(life, func() { cmd.Process.Kill() })
+				cmd.Wait()
+				timer.Stop()
+			})
+		}
+		all.Wait()
+		time.Sleep(100 * time.Millisecond) // the server ends what it has begun
+		gittest.Fsck(t, bare)
+		landed := strings.Count("\n"+gittest.Git(t, bare, "log", "--format=%s", "main"), "\nUpdating")
+		left := strings.Count("\n"+gittest.Git(t, bare, "for-each-ref", "--format=%(refname)", "refs/confpush"), "\nrefs")
+		if landed < jobs-killed || landed > jobs {
+			t.Errorf("round %d: %d landed of %d, %d were killed", round, landed, jobs, killed)
+		}
+		// the next job carries out what the dead have left
+		for i := range jobs {
+			if i%3 == 0 {
+				if s := runProgram(dir, nil, program, args(i)...); s.code != 0 {
+					t.Errorf("round %d, %d again: exit %d\n%s", round, i, s.code, s.out)
+				}
+			}
+		}
+		linear(t, bare, "main", jobs+1)
+		if refs := gittest.Git(t, bare, "for-each-ref", "refs/confpush"); refs != "" {
+			t.Errorf("round %d: left over:\n%s", round, refs)
+		}
+		gittest.Fsck(t, bare)
+		t.Logf("round %d: %d killed, %d landed at once, %d requests were left", round, killed, landed, left)
+	}
+}
+
+// TestKilledLeader ends the job at the head of the queue where it hurts: before
+// and after the server has taken its request, and before and after the server has
+// taken the update with which it carries others out.
+func TestKilledLeader(t *testing.T) {
+	program := buildProgram(t)
+	for _, point := range []struct {
+		name   string
+		update int // of those that the leader sends
+		taken  bool
+	}{{"request", 0, false}, {"request taken", 0, true}, {"update", 1, false}, {"update taken", 1, true}} {
+		t.Run(point.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			bare := repository(t, 100, 1)
+			var leader *exec.Cmd
+			var seen atomic.Int64
+			seen.Store(-1)
+			url := serveHTTP(t, bare, 0, &meter{}, func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/git-receive-pack") || seen.Add(1) != int64(point.update) {
+						next.ServeHTTP(w, r)
+						return
+					}
+					if point.taken {
+						next.ServeHTTP(httptest.NewRecorder(), r)
+					}
+					leader.Process.Kill()
+					panic(http.ErrAbortHandler)
+				})
+			})
+			args := func(i int) []string {
+				file := writeFile(t, dir, fmt.Sprintf("s%d.service", i), unitText(fmt.Sprintf("s%d", i), "2-develop"))
+				return []string{"--repo", url, "--branch", "main", "--as", unitPath(i), file}
+			}
+			// a request that is younger than any other, so that there is a queue to lead
+			text, err := guard.WriteRequest(guard.Request{Files: []guard.File{{Path: unitPath(1), Content: []byte(unitText("s1", "2-develop"))}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit := gittest.GitInput(t, bare, string(text), "commit-tree", gittest.GitInput(t, bare, "", "mktree"))
+			now := time.Now()
+			gittest.Git(t, bare, "update-ref", fmt.Sprintf("refs/confpush/queue/main/%012x-%09x-000000000001", now.Add(time.Hour).UnixMilli(), now.Add(time.Hour).Unix()), commit)
+
+			leader = exec.Command(program, args(2)...)
+			leader.Env = gittest.Env()
+			if err := leader.Start(); err != nil {
+				t.Fatal(err)
+			}
+			leader.Wait()
+			if code := leader.ProcessState.ExitCode(); code != -1 {
+				t.Fatalf("the leader ended by itself: exit %d", code)
+			}
+			for _, i := range []int{3, 2} {
+				if s := runProgram(dir, nil, program, args(i)...); s.code != 0 {
+					t.Errorf("%d: exit %d\n%s", i, s.code, s.out)
+				}
+			}
+			linear(t, bare, "main", 4)
+			if refs := gittest.Git(t, bare, "for-each-ref", "refs/confpush"); refs != "" {
+				t.Errorf("left over:\n%s", refs)
+			}
+			gittest.Fsck(t, bare)
+		})
 	}
 }

@@ -3,6 +3,7 @@
 package confpush_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -42,7 +43,8 @@ done
 func TestStorm(t *testing.T) {
 	program := buildProgram(t)
 	dir := t.TempDir()
-	storm := func(name string, push func(url, file, target string) spent) (time.Duration, int64) {
+	said := map[string]string{} // what a writer printed, by its file in the repository
+	storm := func(name string, push func(url, file, target string) spent) (time.Duration, int64, string) {
 		bare := repository(t, 500, 1)
 		before := gittest.Git(t, bare, "ls-tree", "-r", "main")
 		m := &meter{}
@@ -58,6 +60,7 @@ func TestStorm(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				slowest = max(slowest, s.wall)
+				said[unitPath(i)] = s.out
 				if s.code != 0 {
 					t.Errorf("%s %d: exit %d\n%s", name, i, s.code, s.out)
 				}
@@ -83,17 +86,21 @@ func TestStorm(t *testing.T) {
 		if changed != *writers || len(is) != len(was) {
 			t.Errorf("%s: %d files changed of %d, want %d", name, changed, len(is), *writers)
 		}
+		if left := gittest.Git(t, bare, "for-each-ref", "refs/confpush"); left != "" {
+			t.Errorf("%s: left over:\n%s", name, left)
+		}
 		gittest.Fsck(t, bare)
 		t.Logf("%-28s %3d writers: %6.1f s, %5d requests, %7d KB down, slowest %.1f s", name, *writers, wall.Seconds(), m.requests.Load(), m.down.Load()>>10, slowest.Seconds())
-		return wall, m.requests.Load()
+		return wall, m.requests.Load(), bare
 	}
-	ours, ourRequests := storm("confpush", func(url, file, target string) spent {
-		return runProgram(dir, nil, program, "--repo", url, "--branch", "main", "--as", target, file)
+	ours, ourRequests, bare := storm("confpush", func(url, file, target string) spent {
+		return runProgram(dir, nil, program, "--json", "--repo", url, "--branch", "main", "--as", target, file)
 	})
+	truthful(t, bare, said)
 	if !*compare {
 		return
 	}
-	loop, loopRequests := storm("pull --rebase && push loop", func(url, file, target string) spent {
+	loop, loopRequests, _ := storm("pull --rebase && push loop", func(url, file, target string) spent {
 		return runProgram(dir, []string{"URL=" + url, "FILE=" + file, "TARGET=" + target, "TMPDIR=" + dir}, "sh", "-c", loopRecipe)
 	})
 	ratio := float64(ours) / float64(loop)
@@ -101,6 +108,38 @@ func TestStorm(t *testing.T) {
 	if ratio > 0.15 {
 		t.Errorf("ratio of time is %.3f, the goal is 0.15", ratio)
 	}
+}
+
+// truthful compares what each writer of a storm printed with the history.
+func truthful(t testing.TB, bare string, said map[string]string) {
+	t.Helper()
+	carried := 0
+	for path, out := range said {
+		var doc struct {
+			Commit, Parent string
+			Carried        bool
+			Files          []struct{ Path, Change, Old, New string }
+		}
+		at, end := strings.Index(out, "{\n"), strings.LastIndex(out, "\n}")
+		if at < 0 || end < at {
+			t.Errorf("%s: no document in\n%s", path, out)
+			continue
+		}
+		if err := json.Unmarshal([]byte(out[at:end+2]), &doc); err != nil {
+			t.Errorf("%s: %v\n%s", path, err, out)
+			continue
+		}
+		if doc.Carried {
+			carried++
+		}
+		if len(doc.Files) != 1 || doc.Files[0].Path != path || doc.Files[0].Change != "updated" || doc.Files[0].Old != "1-develop" || doc.Files[0].New != "2-develop" {
+			t.Errorf("%s: %+v", path, doc)
+		}
+		if got := gittest.Git(t, bare, "log", "-1", "--format=%P", "--name-only", doc.Commit); got != doc.Parent+"\n\n"+path {
+			t.Errorf("%s: %+v, but the commit is\n%s", path, doc, got)
+		}
+	}
+	t.Logf("%d of %d were pushed by another job", carried, len(said))
 }
 
 // TestStormSSH is a smaller one over ssh.
