@@ -7,8 +7,9 @@ import (
 	"time"
 
 	door "github.com/unitstamp/unitstamp/internal/cli"
-	"github.com/unitstamp/unitstamp/internal/imagepull"
+	"github.com/unitstamp/unitstamp/internal/containerclient"
 	"github.com/unitstamp/unitstamp/pkg/apply"
+	"github.com/unitstamp/unitstamp/pkg/engine/systemd"
 	"github.com/unitstamp/unitstamp/pkg/plan"
 )
 
@@ -63,7 +64,7 @@ func (p *puller) pull(ctx context.Context, image plan.Image) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, p.limits.Timeout, errors.New("not done within "+p.limits.Timeout.String()))
 		defer cancel()
 	}
-	err = imagepull.Pull(ctx, command, image.Reference)
+	err = containerclient.Pull(ctx, command, image.Reference)
 	how := "done"
 	if err != nil {
 		how = "failed"
@@ -82,8 +83,8 @@ func (p *puller) client(name string) ([]string, error) {
 	command, known := p.clients[name]
 	if !known {
 		var err error
-		command, err = imagepull.Command(name)
-		if errors.Is(err, imagepull.ErrNoClient) {
+		command, err = containerclient.Command(name)
+		if errors.Is(err, containerclient.ErrNoClient) {
 			p.call.Note("%s is not at hand: its images are not pulled beforehand", name)
 		} else if err != nil {
 			return nil, err
@@ -91,4 +92,10 @@ func (p *puller) client(name string) ([]string, error) {
 		p.clients[name] = command
 	}
 	return command, nil
+}
+
+// lookAtContainer is what the systemd engine wants.
+func lookAtContainer(ctx context.Context, client, name string) (systemd.Container, error) {
+	state, err := containerclient.Look(ctx, client, name)
+	return systemd.Container(state), err
 }

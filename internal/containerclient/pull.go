@@ -1,6 +1,7 @@
-// Package imagepull has a container client fetch images, so that they are there
-// before the containers that run older ones are stopped.
-package imagepull
+// Package containerclient has a container client fetch images, so that they are
+// there before the containers that run older ones are stopped, and look whether a
+// container runs.
+package containerclient
 
 import (
 	"context"

@@ -17,7 +17,7 @@ import (
 
 const registry = "127.0.0.1:5000"
 
-// web serves the build that it is told, fails, or asks the server every 10 ms and
+// web serves the build that it is told, fails at once or after a while, or asks the server every 10 ms and
 // tells at the end how long it was without an answer.
 const web = `package main
 
@@ -39,6 +39,8 @@ func main() {
 		go func() { <-stop; os.Exit(0) }()
 		http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, os.Args[2]) })
 		panic(http.ListenAndServe("127.0.0.1:8080", nil))
+	case "late":
+		time.Sleep(700 * time.Millisecond)
 	case "poll":
 		client := &http.Client{Timeout: time.Second}
 		last, longest := time.Now(), time.Duration(0)
@@ -76,11 +78,42 @@ func TestEngine(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	n.Copy(filepath.Join(source, "web"), "/srv/image/web")
-	for tag, entry := range map[string]string{"57-develop": `"serve", "57"`, "58-develop": `"serve", "58"`, "59-develop": `"fail"`} {
+	for tag, entry := range map[string]string{"57-develop": `"serve", "57"`, "58-develop": `"serve", "58"`, "59-develop": `"fail"`, "61-develop": `"late"`} {
 		image := registry + "/myrepo/web:" + tag
 		n.Must("sh", "-c", "tar -C /srv/image -c web | docker import --change 'ENTRYPOINT [\"/web\", "+entry+"]' - "+image+
 			" && docker push --quiet "+image+" && docker rmi "+image)
 	}
+
+	// an engine that takes its time: systemd has long called the unit active
+	n.Write("/opt/slow/docker", "#!/bin/sh\ncase $1 in run) sleep 3;; esac\nexec /usr/bin/docker \"$@\"\n", 0o755)
+	inCase(t, n, "late", func(r *rig) {
+		unit := func(tag string) files {
+			return files{"late.service": "[Service]\nExecStartPre=-/usr/bin/docker rm -f late\n" +
+				"ExecStart=/opt/slow/docker run --rm --name late --network host " + registry + "/myrepo/web:" + tag + "\nExecStop=/usr/bin/docker stop late\n"}
+		}
+		runs := func() string {
+			return strings.TrimSpace(r.n.Must("docker", "ps", "--filter", "name=late", "--format", "{{.Image}}"))
+		}
+		r.want(unit("57-develop"))
+		r.apply(0, "--pull")
+		if image := runs(); !strings.HasSuffix(image, ":57-develop") {
+			r.t.Errorf("taken for up while %q runs", image)
+		}
+		// the container comes up after the time that the unit has to stay up, and dies
+		r.want(unit("61-develop"))
+		_, got := r.apply(1, "--pull")
+		r.expect(got, "late.service", "update", "rolled-back", "back at 57-develop")
+		r.file("late.service", unit("57-develop")["late.service"])
+		if image := runs(); !strings.HasSuffix(image, ":57-develop") {
+			r.t.Errorf("rolled back, and %q runs", image)
+		}
+		// one that does not come up at all within the time that it has
+		r.want(unit("58-develop"))
+		_, got = r.apply(1, "--pull", "--timeout", "2s")
+		if a := got.of("late.service"); !strings.Contains(a.Reason, "its container \"late\" does not run within 2s") {
+			r.t.Errorf("%+v", a)
+		}
+	})
 
 	inCase(t, n, "engine", func(r *rig) {
 		unit := func(tag string) files {

@@ -27,6 +27,11 @@ var ErrNotUnitPath = errors.New("systemd does not read units from there")
 // An Engine changes the units of the machine whose system bus it reaches.
 type Engine struct {
 	dir.Folder
+	// Containers, if not nil, asks a container client, docker, podman or nerdctl,
+	// how a container is. An error tells that it cannot be asked; then a unit that
+	// runs one counts as up like any other.
+	Containers func(ctx context.Context, client, name string) (Container, error)
+
 	mu   sync.Mutex
 	conn *systemd.Conn
 }

@@ -16,7 +16,8 @@ const watchPoll = 200 * time.Millisecond
 
 // Watch returns when each target of the step is up by the rules of its kind:
 // a oneshot that ends has ended well; timers, sockets, paths, targets, mounts
-// are active; other services stay active in one and the same invocation.
+// are active; other services stay active in one and the same invocation, those
+// whose program is a container's client from when the container runs.
 func (e *Engine) Watch(ctx context.Context, step *plan.Step, limits apply.Limits) error {
 	switch step.Effect {
 	case plan.DoNothing, plan.DoStop:
@@ -28,7 +29,7 @@ func (e *Engine) Watch(ctx context.Context, step *plan.Step, limits apply.Limits
 	errs := make([]error, len(step.Targets))
 	var all sync.WaitGroup
 	for i, target := range step.Targets {
-		all.Go(func() { errs[i] = e.watch(ctx, target, step.Effect, limits.Stable) })
+		all.Go(func() { errs[i] = e.watch(ctx, target, step.Effect, limits) })
 	}
 	all.Wait()
 	for i, err := range errs {
@@ -42,7 +43,7 @@ func (e *Engine) Watch(ctx context.Context, step *plan.Step, limits apply.Limits
 	return nil
 }
 
-func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, stable time.Duration) error {
+func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, limits apply.Limits) error {
 	first, err := e.properties(ctx, unit)
 	if err != nil {
 		return unitFault(err)
@@ -66,7 +67,21 @@ func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, sta
 	if effect == plan.DoReload {
 		restarts = first.restarts()
 	}
+	var container *watched
+	if f := foregroundOf(first); f != nil && e.Containers != nil && effect != plan.DoReload {
+		container = &watched{foreground: f, look: e.Containers}
+	}
+	return stays(ctx, first, restarts, container, limits, func() (properties, error) { return e.properties(ctx, unit) })
+}
+
+// stays returns when a service has stayed up in the invocation that is there
+// first, for as long as wanted from when its container runs, if it has one.
+func stays(ctx context.Context, first properties, restarts uint32, container *watched, limits apply.Limits, look func() (properties, error)) error {
 	began := time.Now()
+	since := began // when all was as it should be; the zero time is not yet
+	if container != nil {
+		since = time.Time{}
+	}
 	for p := first; ; {
 		lasted := time.Since(began).Round(100 * time.Millisecond)
 		switch {
@@ -77,8 +92,25 @@ func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, sta
 		case p.invocation() != first.invocation():
 			return apply.Unitf("it does not stay up: it was started anew within %v", lasted)
 		}
-		left := stable - time.Since(began)
+		if since.IsZero() {
+			runs, err := container.runs(ctx)
+			switch {
+			case err != nil:
+				since, container = began, nil
+			case runs:
+				since = time.Now()
+			case limits.Timeout > 0 && time.Since(began) >= limits.Timeout:
+				return apply.Unitf("its container %q does not run within %v", container.name, limits.Timeout)
+			}
+		}
+		left := watchPoll
+		if !since.IsZero() {
+			left = limits.Stable - time.Since(since)
+		}
 		if left <= 0 {
+			if container != nil && !container.lasts(ctx) {
+				return apply.Unitf("it does not stay up: its container %q did not run on for %v", container.name, limits.Stable)
+			}
 			return nil
 		}
 		select {
@@ -86,7 +118,8 @@ func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, sta
 			return ctx.Err()
 		case <-time.After(min(left, watchPoll)):
 		}
-		if p, err = e.properties(ctx, unit); err != nil {
+		var err error
+		if p, err = look(); err != nil {
 			return unitFault(err)
 		}
 	}
