@@ -88,6 +88,7 @@ func (m machine) install() {
 		}
 		m.Write(to+from, string(data), 0o644)
 	}
+	m.Must("useradd", "--system", "--shell", "/usr/sbin/nologin", "sysconfig-hook")
 	m.Must("install", "-d", "-m", "700", "/etc/sysconfig-hook")
 	m.Write("/etc/sysconfig-hook/circleci", secret+"\n", 0o600)
 	m.Must("systemctl", "daemon-reload")
@@ -161,13 +162,13 @@ func TestExample(t *testing.T) {
 		if links := m.Must("nsenter", "--target", pid, "--net", "ip", "-brief", "address"); strings.Contains(links, "UP") {
 			t.Errorf("it sees a network: %s", links)
 		}
-		if readable := m.Must("ls", "-ld", "/var/lib/private/sysconfig-hook"); !strings.HasPrefix(readable, "drwx------") && !strings.HasPrefix(readable, "drwxr-x") && !strings.HasPrefix(readable, "drwxr-xr-x") {
+		if readable := m.Must("ls", "-ld", "/var/lib/sysconfig-hook"); !strings.HasPrefix(readable, "drwx------") && !strings.HasPrefix(readable, "drwxr-x") && !strings.HasPrefix(readable, "drwxr-xr-x") {
 			t.Errorf("state: %s", readable)
 		}
 		m.Write("/etc/systemd/system/other.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n", 0o644)
 		m.Must("systemctl", "daemon-reload")
 		as := func(words ...string) int {
-			_, _, code := m.Run(t.Context(), append([]string{"systemd-run", "--quiet", "--wait", "--pipe", "-p", "DynamicUser=yes", "-p", "User=sysconfig-hook"}, words...)...)
+			_, _, code := m.Run(t.Context(), append([]string{"systemd-run", "--quiet", "--wait", "--pipe", "-p", "User=sysconfig-hook"}, words...)...)
 			return code
 		}
 		if as("systemctl", "--no-ask-password", "start", "sysconfig-apply.service") != 0 {
