@@ -80,7 +80,7 @@ func isService(unit string) bool {
 	if !ok || name == "" || len(unit) > 255 || strings.HasPrefix(name, "@") || strings.HasSuffix(name, "@") {
 		return false
 	}
-	return strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") == "" && !strings.ContainsAny(name, "/")
+	return strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") == ""
 }
 
 func startUnit(ctx context.Context, call *door.Call, starter *systemd.Starter, unit string) {
