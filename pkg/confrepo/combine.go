@@ -135,7 +135,14 @@ func (p *publisher) decisionFor(r request) Decide {
 	case !r.readable:
 		return func(*Tip) (Decision, error) { return Decision{}, errors.New("the request cannot be read") }
 	}
-	return func(tip *Tip) (Decision, error) { return p.o.Queue.Decide(r.text, tip) }
+	return func(tip *Tip) (d Decision, err error) {
+		defer func() { // what others ask for must not end this job, whatever it is
+			if trouble := recover(); trouble != nil {
+				err = fmt.Errorf("the request cannot be decided: %v", trouble)
+			}
+		}()
+		return p.o.Queue.Decide(r.text, tip)
+	}
 }
 
 // preload asks all requests what they need to see of the tip, so that it can be

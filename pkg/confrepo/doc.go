@@ -8,6 +8,9 @@
 // and lets the function decide again. There is no merge, no rebase and no
 // forced update, so nobody's commit is ever lost.
 //
+// Many writers at once would mostly lose to each other. With a [Queue] they leave
+// their requests in the repository, and one of them carries out all.
+//
 // The package speaks git's wire protocol itself (gitprotocol-v2,
 // gitprotocol-pack and gitprotocol-http of git's own documentation) and uses
 // the lower packages of go-git for ids, packfiles, side bands and reference

@@ -101,9 +101,14 @@ type processWire struct {
 }
 
 type startedProcess struct {
-	p   *process
-	err error
+	p    *process
+	err  error
+	when time.Time
 }
+
+// oldProgram is the age from which on a program that was started in advance is not
+// used: it knows the references as they were, and may be about to be cut off.
+const oldProgram = 3 * time.Second
 
 func (w *processWire) keepsState() bool { return true }
 
@@ -168,7 +173,7 @@ func (w *processWire) startEarly(ctx context.Context, service string) {
 	w.early[service] = ready
 	go func() {
 		p, err := w.start(ctx, service)
-		ready <- startedProcess{p, err}
+		ready <- startedProcess{p, err, time.Now()}
 	}()
 }
 
@@ -179,7 +184,12 @@ func (w *processWire) take(ctx context.Context, service string) startedProcess {
 	ready := w.early[service]
 	delete(w.early, service)
 	w.mu.Unlock()
-	return <-ready
+	s := <-ready
+	if s.err == nil && time.Since(s.when) > oldProgram {
+		endProcess(s.p)
+		s.p, s.err = w.start(ctx, service)
+	}
+	return s
 }
 
 func (w *processWire) push(ctx context.Context, u update) (*answer, error) {

@@ -125,7 +125,7 @@ func Publish(ctx context.Context, target Target, decide Decide, o Options) (Resu
 		remote: &remote{wire: w, agent: o.agent(), wholeTrees: givesAllTrees(a.host)}, thin: true, requests: map[string]request{},
 	}
 	if o.DryRun || o.Sign != nil || o.Queue != nil && len(o.Queue.Request) > maxRequest/2 {
-		p.o.Queue = nil // each commit has to carry its own signature
+		p.o.Queue = nil // a commit that is signed has to be made by its own job
 	}
 	p.remote.queue = p.o.Queue != nil
 	return p.run(ctx)

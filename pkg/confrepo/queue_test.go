@@ -27,8 +27,11 @@ var errRefused = errors.New("refused")
 func deciding(text string) confrepo.Decide {
 	return func(tip *confrepo.Tip) (confrepo.Decision, error) {
 		path, content, ok := strings.Cut(text, "=")
-		if !ok || content == "no" {
+		switch {
+		case !ok, content == "no":
 			return confrepo.Decision{}, errRefused
+		case content == "bug":
+			panic("index out of range")
 		}
 		d, err := put(path, content+"\n")(tip)
 		if tip.Request != "" {
@@ -151,6 +154,7 @@ func TestQueuePutsAside(t *testing.T) {
 	leave(t, bare, "units/o2.service=no", soon, time.Hour)
 	leave(t, bare, "units/b.service=b", soon, time.Hour)
 	leave(t, bare, "../escape=1", soon, time.Hour)
+	leave(t, bare, "units/o4.service=bug", soon, time.Hour)
 	leave(t, bare, "units=1", soon, time.Hour)
 	leave(t, bare, "", soon, time.Hour)
 	leave(t, bare, strings.Repeat("x", 3<<20), soon, time.Hour)

@@ -39,7 +39,8 @@ type Tip struct {
 	// folderRounds counts how often folders had to be fetched.
 	folderRounds int
 
-	ancestors []Commit // as last returned
+	ancestors []Commit                // as last returned
+	changes   map[string][]Difference // since an ancestor, as once found
 }
 
 // needs is what a decision asked for and did not find.
@@ -213,6 +214,9 @@ type Difference struct {
 // returned) with the tip.
 // It lists regular files only, sorted by path.
 func (t *Tip) ChangedSince(ancestor string) ([]Difference, error) {
+	if found, known := t.changes[ancestor]; known {
+		return found, nil
+	}
 	at := slices.IndexFunc(t.ancestors, func(c Commit) bool { return c.ID == ancestor })
 	if at < 0 {
 		return nil, fmt.Errorf("%s is no ancestor that was looked up", ancestor)
@@ -227,7 +231,14 @@ func (t *Tip) ChangedSince(ancestor string) ([]Difference, error) {
 		return nil, ErrLoading
 	}
 	slices.SortFunc(d.found, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
-	return d.found, d.err
+	if d.err != nil {
+		return nil, d.err
+	}
+	if t.changes == nil {
+		t.changes = map[string][]Difference{}
+	}
+	t.changes[ancestor] = d.found
+	return d.found, nil
 }
 
 type differ struct {
