@@ -20,6 +20,7 @@ type Batch struct {
 	mu      sync.Mutex // guards files while the batch is being filled
 	files   []*pending
 	flushed int // so many of files are in place
+	old     retirement
 }
 
 // pending is a file whose new bytes lie beside it.
@@ -121,6 +122,7 @@ func createBeside(target string, mode os.FileMode) (*os.File, error) {
 // prepared. After Commit it does nothing.
 func (b *Batch) Discard() error {
 	var all error
+	b.old.wait()
 	for _, p := range b.files {
 		if p.inPlace {
 			all = errors.Join(all, p.putBack())
@@ -132,9 +134,8 @@ func (b *Batch) Discard() error {
 	return all
 }
 
-// Flush puts what was prepared in place. More files may be added meanwhile: freeing
-// what the old ones took up waits for the disk, and that time can be used. After
-// an error, which tells of the first file that could not be replaced, only Discard
+// Flush puts what was prepared in place. More files may be added meanwhile. After an
+// error, which tells of the first file that could not be replaced, only Discard
 // makes sense.
 func (b *Batch) Flush() error {
 	b.mu.Lock()
@@ -144,7 +145,10 @@ func (b *Batch) Flush() error {
 		return err
 	}
 	for _, p := range fresh {
-		if err := p.putInPlace(); err != nil {
+		old := hold(p.target)
+		err := p.putInPlace()
+		b.old.release(old)
+		if err != nil {
 			return fmt.Errorf("cannot replace %s: %w", p.target, err)
 		}
 	}
@@ -159,6 +163,7 @@ func (b *Batch) Commit() error {
 		return errors.Join(err, b.Discard())
 	}
 	err := syncFolders(folders(b.files))
+	b.old.wait()
 	for _, p := range b.files {
 		if !p.created && p.undo == nil {
 			os.Remove(p.temporary) // the old file

@@ -51,6 +51,18 @@ func replace(a, b string) error {
 	}
 }
 
+// hold keeps a file from being freed until letGo. It returns -1 where there is none,
+// or it cannot be held, which only costs time.
+func hold(path string) (file int) {
+	file, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return file
+}
+
+func letGo(file int) { unix.Close(file) }
+
 // exchange swaps two files. Where the file system cannot, the second is replaced
 // and its old bytes are kept under the first name.
 func exchange(a, b string) error {

@@ -14,3 +14,7 @@ func keepOwner(_ *os.File, _, _ os.FileInfo) (changed bool, err error) { return 
 func exchange(a, b string) error { return exchangeByLink(a, b) }
 
 func replace(a, b string) error { return os.Rename(a, b) }
+
+func hold(string) (file int) { return -1 }
+
+func letGo(int) {}
