@@ -204,9 +204,19 @@ func TestQueueOwnAnswer(t *testing.T) {
 	}
 }
 
+// someWays is eachWay for what takes long: one of each sort.
+func someWays(t *testing.T, f func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options))) {
+	for _, w := range []way{ways[0], {"http", overHTTP}, {"ssh", overSSH(true)}, {"ssh-v0", overSSH(false)}} {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, w.open)
+		})
+	}
+}
+
 // TestQueueTakesOverFromTheDead: the first in line does nothing.
 func TestQueueTakesOverFromTheDead(t *testing.T) {
-	eachWay(t, func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options)) {
+	someWays(t, func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options)) {
 		bare := seeded(t)
 		url, o := open(t, bare)
 		o.Now = hurried()
@@ -441,7 +451,7 @@ func TestQueueHookRefusesOne(t *testing.T) {
 
 // TestQueueManyLeaders: all of them believe that the first is dead, and lead.
 func TestQueueManyLeaders(t *testing.T) {
-	eachWay(t, func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options)) {
+	someWays(t, func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options)) {
 		bare := seeded(t)
 		url, o := open(t, bare)
 		leave(t, bare, "units/dead.service=1", before, time.Hour)
@@ -511,7 +521,7 @@ func TestQueueLostAnswers(t *testing.T) {
 // TestQueueDeadline: the request is taken back when the time is up.
 func TestQueueDeadline(t *testing.T) {
 	for _, canceled := range []bool{false, true} {
-		eachWay(t, func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options)) {
+		someWays(t, func(t *testing.T, open func(t testing.TB, bare string) (string, confrepo.Options)) {
 			bare := seeded(t)
 			url, o := open(t, bare)
 			dead := leave(t, bare, "units/dead.service=1", before, time.Hour)
