@@ -65,6 +65,7 @@ func flags() []cli.Flag {
 
 		&cli.DurationFlag{Name: "deadline", Value: 5 * time.Minute, Usage: "give up after this `TIME`, retries included"},
 		&cli.DurationFlag{Name: "attempt-timeout", Value: time.Minute, Usage: "give up one attempt after this `TIME`"},
+		&cli.BoolFlag{Name: "queue-open", Usage: "share the queue with jobs of other credentials, where each may push to the branch anyway"},
 		&cli.BoolFlag{Name: "no-queue", Usage: "neither leave this request for other jobs to push, nor push theirs"},
 
 		&cli.BoolFlag{Name: "allow-downgrade", Usage: "roll back: let a lower build replace a higher one"},

@@ -87,7 +87,7 @@ func leave(t *testing.T, ts *testscript.TestScript, args []string) {
 	seconds, err := strconv.Atoi(args[2])
 	ts.Check(err)
 	made := time.Now().Add(time.Duration(seconds) * time.Second)
-	gittest.Git(t, dir, "update-ref", fmt.Sprintf("refs/confpush/queue/%s/%012x-%09x-%012x", args[1], made.UnixMilli(), time.Now().Unix()+600, seconds&0xffff), commit)
+	gittest.Git(t, dir, "update-ref", fmt.Sprintf("refs/confpush/queue/%s/open/%012x-%09x-%012x", args[1], made.UnixMilli(), time.Now().Unix()+600, seconds&0xffff), commit)
 }
 
 // serveHTTP serves a repository and sets VAR to its URL: serve-http DIR VAR

@@ -28,7 +28,9 @@ func run(ctx context.Context, call *door.Call) error {
 	defer cancel()
 	var outcome guard.Outcome
 	if !call.Bool("no-queue") {
-		o.options.Queue = o.queue(&outcome)
+		if o.options.Queue = o.queue(&outcome); o.options.Queue != nil {
+			o.options.Queue.Open = call.Bool("queue-open")
+		}
 	}
 	result, err := confrepo.Publish(ctx, o.target, func(tip *confrepo.Tip) (d confrepo.Decision, err error) {
 		o.request.ID = tip.Request

@@ -276,7 +276,7 @@ func TestKilledLeader(t *testing.T) {
 			}
 			commit := gittest.GitInput(t, bare, string(text), "commit-tree", gittest.GitInput(t, bare, "", "mktree"))
 			now := time.Now()
-			gittest.Git(t, bare, "update-ref", fmt.Sprintf("refs/confpush/queue/main/%012x-%09x-000000000001", now.Add(time.Hour).UnixMilli(), now.Add(time.Hour).Unix()), commit)
+			gittest.Git(t, bare, "update-ref", fmt.Sprintf("refs/confpush/queue/main/open/%012x-%09x-000000000001", now.Add(time.Hour).UnixMilli(), now.Add(time.Hour).Unix()), commit)
 
 			leader = exec.Command(program, args(2)...)
 			leader.Env = gittest.Env()

@@ -95,7 +95,7 @@ func (p *publisher) find(ctx context.Context) (place, error) {
 		}
 	}
 	at := place{ref: "refs/heads/" + branch}
-	p.entries = entriesOf(refs, branch)
+	p.list(refs, branch)
 	if id, ok := refs.tips[at.ref]; ok {
 		at.id = id
 		return at, nil

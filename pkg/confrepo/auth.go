@@ -158,21 +158,55 @@ func (a Auth) signer() (ssh.Signer, error) {
 	return signer, nil
 }
 
-// sshMethods returns what is offered to the server; forget closes the
-// connection to the agent.
-func (a Auth) sshMethods() (methods []ssh.AuthMethod, forget func(), err error) {
+// sshMethods returns what is offered to the server; forget closes the connection
+// to the agent. The key that the server accepts is written to used.
+func (a Auth) sshMethods(used *ssh.PublicKey) (methods []ssh.AuthMethod, forget func(), err error) {
+	signers, forget, err := a.signers()
+	if err != nil {
+		return nil, nil, err
+	}
+	return []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+		list, err := signers()
+		for i, s := range list {
+			if s, ok := s.(ssh.AlgorithmSigner); ok {
+				list[i] = witness{s, used}
+			}
+		}
+		return list, err
+	})}, forget, nil
+}
+
+// signers are the key of the file, or those of the agent; forget closes the
+// connection to it.
+func (a Auth) signers() (list func() ([]ssh.Signer, error), forget func(), err error) {
 	if len(a.SSHKey) > 0 {
 		signer, err := a.signer()
 		if err != nil {
 			return nil, nil, err
 		}
-		return []ssh.AuthMethod{ssh.PublicKeys(signer)}, func() {}, nil
+		return func() ([]ssh.Signer, error) { return []ssh.Signer{signer}, nil }, func() {}, nil
 	}
 	conn, err := net.Dial("unix", a.AgentSocket)
 	if err != nil {
 		return nil, nil, &Error{Kind: Usage, Text: "the ssh agent cannot be reached", Hint: "start an agent, or name a key file", Err: err}
 	}
-	return []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(conn).Signers)}, func() { conn.Close() }, nil
+	return agent.NewClient(conn).Signers, func() { conn.Close() }, nil
+}
+
+// eachSigner calls look for one key after the other until it returns false.
+func (a Auth) eachSigner(look func(ssh.Signer) bool) error {
+	signers, forget, err := a.signers()
+	if err != nil {
+		return err
+	}
+	defer forget()
+	list, err := signers()
+	for _, s := range list {
+		if !look(s) {
+			break
+		}
+	}
+	return err
 }
 
 // hostKeys reads the known_hosts files.

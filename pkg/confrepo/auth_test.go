@@ -109,28 +109,8 @@ func TestSSHKeys(t *testing.T) {
 	}
 
 	// an agent with several keys, the wrong one first
-	ring := agent.NewKeyring()
 	_, other, _ := ed25519.GenerateKey(rand.Reader)
-	for _, k := range []any{&other, private} {
-		if err := ring.Add(agent.AddedKey{PrivateKey: k}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	socket := filepath.Join(t.TempDir(), "agent")
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go agent.ServeAgent(ring, conn)
-		}
-	}()
+	socket := serveAgent(t, &other, private)
 	before := s.Connections.Load()
 	if err := publish(confrepo.Auth{AgentSocket: socket}, "agent\n"); err != nil {
 		t.Error(err)
@@ -139,6 +119,33 @@ func TestSSHKeys(t *testing.T) {
 		t.Errorf("%d connections for one push", got)
 	}
 	wantKind(t, publish(confrepo.Auth{AgentSocket: socket + "-gone"}, "w\n"), confrepo.Usage)
+}
+
+// serveAgent is an agent with some keys.
+func serveAgent(t testing.TB, keys ...any) (socket string) {
+	t.Helper()
+	ring := agent.NewKeyring()
+	for _, k := range keys {
+		if err := ring.Add(agent.AddedKey{PrivateKey: k}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket = filepath.Join(t.TempDir(), "agent")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer conn.Close(); agent.ServeAgent(ring, conn) }()
+		}
+	}()
+	return socket
 }
 
 // TestReadOnlyDeployKey: hosts refuse the writing program with a line on stderr.

@@ -70,7 +70,7 @@ func (p *publisher) readRequests(ctx context.Context) ([]request, error) {
 		r, known := p.requests[e.ref]
 		if !known || r.id != e.id {
 			raw, _ := found.get(e.id, plumbing.CommitObject)
-			r = readRequest(e, raw)
+			r = readRequest(e, raw, p.seal)
 			p.requests[e.ref] = r
 		}
 		all = append(all, r)

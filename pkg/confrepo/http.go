@@ -27,6 +27,7 @@ type httpWire struct {
 	now    func() time.Time
 
 	offered []string // what git-receive-pack said it can do; nil if not asked
+	sealed  seal     // nil if not asked
 }
 
 func newHTTPWire(a address, o Options) (*httpWire, error) {
@@ -80,6 +81,17 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 		return errors.New("redirect from https to http refused")
 	}
 	return nil
+}
+
+func (w *httpWire) seal() (_ seal, err error) {
+	switch {
+	case w.header == "":
+		return openCircle{}, nil
+	case w.sealed == nil:
+		host := strings.SplitN(w.base, "/", 4)[2]
+		w.sealed, err = newSecretCircle(host, w.header)
+	}
+	return w.sealed, err
 }
 
 func (w *httpWire) keepsState() bool        { return false }

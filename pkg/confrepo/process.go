@@ -94,6 +94,8 @@ func explainWords(e *Error, said string, code int) {
 type processWire struct {
 	start func(ctx context.Context, service string) (*process, error)
 	done  func()
+	// sealing is the seal of whoever is let in; nil where no credential is asked for.
+	sealing func() (seal, error)
 
 	reading *process
 	mu      sync.Mutex
@@ -109,6 +111,13 @@ type startedProcess struct {
 // oldProgram is the age from which on a program that was started in advance is not
 // used: it knows the references as they were, and may be about to be cut off.
 const oldProgram = 3 * time.Second
+
+func (w *processWire) seal() (seal, error) {
+	if w.sealing == nil {
+		return openCircle{}, nil
+	}
+	return w.sealing()
+}
 
 func (w *processWire) keepsState() bool { return true }
 

@@ -167,6 +167,7 @@ type publisher struct {
 	requests map[string]request // what was read of it, by reference
 	ticket   *ticket            // the own request, from the moment it is sent
 	leaving  bool               // the queue is not used any more
+	seal     seal               // of the circle, once it is known
 }
 
 func (p *publisher) run(ctx context.Context) (Result, error) {

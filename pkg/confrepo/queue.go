@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -19,14 +20,20 @@ import (
 // Queue lets jobs that meet at one branch carry each other's requests out. A job
 // that finds others there leaves its request as a reference of its own,
 //
-//	refs/confpush/queue/<branch>/<name>
+//	refs/confpush/queue/<branch>/<circle>/<name>
 //
 // which needs no fetch and cannot conflict. The one that came first makes a
 // commit for each request, one upon the other, and pushes them together with the
 // deletion of those references, all or none. Who comes first is a hint and not a
 // lock: two that do this at once exclude each other at the tip of the branch, as
 // all writers do, and one that dies leaves its request to the next.
+//
+// The circle are the jobs with the same credential: the same token, the same ssh
+// key. Requests are sealed with it, so that nobody has a job do what only that
+// job may do.
 type Queue struct {
+	// Open makes a circle of all jobs that say so, whatever their credentials.
+	Open bool
 	// Request is what this job asks for, in a form that Decide of another job
 	// understands. To this package it is opaque.
 	Request []byte
@@ -77,11 +84,11 @@ func newEntryName(now, expires time.Time) string {
 	return fmt.Sprintf("%012x-%09x-%s", now.UnixMilli(), expires.Unix(), hex.EncodeToString(salt[:]))
 }
 
-// entriesOf lists the requests for a branch, the oldest first. References of
-// other names are left alone.
-func entriesOf(refs *references, branch string) []queued {
+// entriesOf lists the requests of a circle for a branch, the oldest first.
+// References of other names are left alone.
+func entriesOf(refs *references, branch, circle string) []queued {
 	var all []queued
-	prefix := queueRoot + branch + "/"
+	prefix := queueRoot + branch + "/" + circle + "/"
 	for ref, id := range refs.requests {
 		name, ok := strings.CutPrefix(ref, prefix)
 		match := entryName.FindStringSubmatch(name)
@@ -196,7 +203,12 @@ func (p *publisher) leave(why string) {
 // whose message is the request, so that it comes with commits alone.
 func (p *publisher) join(ctx context.Context, at place) error {
 	if p.ticket == nil {
-		p.ticket = p.newTicket(at)
+		t, err := p.newTicket(at)
+		if err != nil {
+			p.leave("the request cannot be sealed")
+			return p.alone(ctx, at)
+		}
+		p.ticket = t
 	}
 	t := p.ticket
 	t.tries++
@@ -236,21 +248,75 @@ func (p *publisher) join(ctx context.Context, at place) error {
 	return p.alone(ctx, at)
 }
 
-func (p *publisher) newTicket(at place) *ticket {
+func (p *publisher) newTicket(at place) (*ticket, error) {
 	now := p.o.now()
 	expires := now.Add(usualLife)
 	if !p.end.IsZero() {
 		expires = now.Add(time.Until(p.end))
 	}
-	q := p.o.Queue
-	d := Decision{Message: string(q.Request), Author: q.Author, Committer: q.Committer}
-	d.Author.When, d.Committer.When = now.UTC(), now.UTC()
-	commit, _ := encodeCommit(plumbing.ComputeHash(plumbing.TreeObject, nil), plumbing.ZeroHash, d, nil)
-	name := newEntryName(now, expires)
-	return &ticket{
-		queued: queued{name, queueRoot + p.result.Branch + "/" + name, plumbing.ComputeHash(plumbing.CommitObject, commit), expires},
-		commit: commit, base: at.id, since: now,
+	circle, err := p.circle()
+	if err != nil {
+		return nil, err
 	}
+	q, name := p.o.Queue, newEntryName(now, expires)
+	ref := queueRoot + p.result.Branch + "/" + circle + "/" + name
+	proof, err := p.seal.make(sealedText(ref, parseSignature(q.Author.String()), parseSignature(q.Committer.String()), q.Request))
+	if err != nil {
+		return nil, err
+	}
+	d := Decision{Message: string(q.Request) + sealLine(proof), Author: q.Author, Committer: q.Committer}
+	d.Author.When, d.Committer.When = now.UTC(), now.UTC()
+	commit, err := encodeCommit(plumbing.ComputeHash(plumbing.TreeObject, nil), plumbing.ZeroHash, d, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &ticket{
+		queued: queued{name, ref, plumbing.ComputeHash(plumbing.CommitObject, commit), expires},
+		commit: commit, base: at.id, since: now,
+	}, nil
+}
+
+// circle names those whose requests count. It needs an answer of the server.
+func (p *publisher) circle() (name string, err error) {
+	if p.seal == nil {
+		p.seal = openCircle{}
+		if !p.o.Queue.Open {
+			if p.seal, err = p.wire.seal(); err != nil {
+				p.seal = nil
+				return "", err
+			}
+		}
+	}
+	return p.seal.circle()
+}
+
+// list takes the requests that wait for the branch out of a list.
+func (p *publisher) list(refs *references, branch string) {
+	p.entries = nil
+	if p.o.Queue == nil || len(refs.requests) == 0 {
+		return
+	}
+	if circle, err := p.circle(); err == nil {
+		p.entries = entriesOf(refs, branch, circle)
+	}
+}
+
+// sealMark stands before the seal, which ends a request's message.
+const sealMark = "\n\nSeal: "
+
+func sealLine(proof []byte) string {
+	if len(proof) == 0 {
+		return ""
+	}
+	return sealMark + base64.StdEncoding.EncodeToString(proof)
+}
+
+// sealedText is what a seal is about: the request, whose it is, where it waits and
+// until when.
+func sealedText(ref string, author, committer Signature, request []byte) []byte {
+	who := func(s Signature) string { return s.Name + " <" + s.Email + ">" }
+	head := strings.Join([]string{ref, who(author), who(committer), ""}, "\n")
+	return append([]byte(head), request...)
 }
 
 // stand is one look at the queue from within: lead it, or wait.
@@ -310,8 +376,9 @@ type request struct {
 	readable          bool
 }
 
-// readRequest reads the commit that holds a request.
-func readRequest(e queued, raw []byte) request {
+// readRequest reads the commit that holds a request. One without the right seal
+// is not readable.
+func readRequest(e queued, raw []byte, by seal) request {
 	r := request{queued: e}
 	head, message, ok := bytes.Cut(raw, []byte("\n\n"))
 	if !ok || len(raw) > maxRequest {
@@ -327,7 +394,13 @@ func readRequest(e queued, raw []byte) request {
 		}
 	}
 	r.text = bytes.TrimSuffix(message, []byte("\n"))
-	r.readable = r.readable && r.author.Name != "" && r.committer.Name != ""
+	var proof []byte
+	if at := bytes.LastIndex(r.text, []byte(sealMark)); at >= 0 {
+		proof, _ = base64.StdEncoding.DecodeString(string(r.text[at+len(sealMark):]))
+		r.text = r.text[:at]
+	}
+	r.readable = r.readable && r.author.Name != "" && r.committer.Name != "" &&
+		by.check(sealedText(e.ref, r.author, r.committer, r.text), proof)
 	return r
 }
 

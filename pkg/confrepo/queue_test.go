@@ -49,7 +49,7 @@ func requestOf(message string) string {
 // queueFor is the queue of a job that asks for text.
 func queueFor(text string) *confrepo.Queue {
 	return &confrepo.Queue{
-		Request: []byte(text), Author: someone, Committer: someone, RequestOf: requestOf,
+		Open: true, Request: []byte(text), Author: someone, Committer: someone, RequestOf: requestOf,
 		Decide: func(text []byte, tip *confrepo.Tip) (confrepo.Decision, error) { return deciding(string(text))(tip) },
 	}
 }
@@ -82,7 +82,7 @@ var left atomic.Int64
 func leaveObject(t testing.TB, bare, id string, made, over time.Duration) (ref string) {
 	t.Helper()
 	now := time.Now()
-	ref = fmt.Sprintf("%smain/%012x-%09x-%012x", queueRoot, now.Add(made).UnixMilli(), now.Add(over).Unix(), left.Add(1))
+	ref = fmt.Sprintf("%smain/open/%012x-%09x-%012x", queueRoot, now.Add(made).UnixMilli(), now.Add(over).Unix(), left.Add(1))
 	gittest.Git(t, bare, "update-ref", ref, id)
 	return ref
 }

@@ -30,21 +30,8 @@ func Signer(key, passphrase []byte) (func(payload []byte) (string, error), error
 // sshSignature makes an armoured signature in the namespace "git" (OpenSSH's
 // PROTOCOL.sshsig).
 func sshSignature(signer ssh.Signer, payload []byte) (string, error) {
-	const namespace, hash = "git", "sha512"
-	digest := sha512.Sum512(payload)
-	message := append([]byte("SSHSIG"), ssh.Marshal(struct {
-		Namespace, Reserved, Hash string
-		Digest                    []byte
-	}{namespace, "", hash, digest[:]})...)
-	var (
-		signature *ssh.Signature
-		err       error
-	)
-	if rsa, ok := signer.(ssh.AlgorithmSigner); ok && signer.PublicKey().Type() == ssh.KeyAlgoRSA {
-		signature, err = rsa.SignWithAlgorithm(rand.Reader, message, ssh.KeyAlgoRSASHA512) // SHA-1 is not allowed here
-	} else {
-		signature, err = signer.Sign(rand.Reader, message)
-	}
+	const namespace = "git"
+	signature, err := sshSign(signer, sshsigMessage(namespace, payload))
 	if err != nil {
 		return "", errors.New("the ssh key does not sign")
 	}
@@ -53,7 +40,7 @@ func sshSignature(signer ssh.Signer, payload []byte) (string, error) {
 		Key                       []byte
 		Namespace, Reserved, Hash string
 		Signature                 []byte
-	}{1, signer.PublicKey().Marshal(), namespace, "", hash, ssh.Marshal(signature)})...)
+	}{1, signer.PublicKey().Marshal(), namespace, "", sshsigHash, ssh.Marshal(signature)})...)
 	var out strings.Builder
 	out.WriteString("-----BEGIN SSH SIGNATURE-----\n")
 	text := base64.StdEncoding.EncodeToString(blob)
@@ -63,6 +50,25 @@ func sshSignature(signer ssh.Signer, payload []byte) (string, error) {
 	}
 	out.WriteString(text + "\n-----END SSH SIGNATURE-----\n")
 	return out.String(), nil
+}
+
+const sshsigHash = "sha512"
+
+// sshsigMessage is what is signed for a payload in a namespace.
+func sshsigMessage(namespace string, payload []byte) []byte {
+	digest := sha512.Sum512(payload)
+	return append([]byte("SSHSIG"), ssh.Marshal(struct {
+		Namespace, Reserved, Hash string
+		Digest                    []byte
+	}{namespace, "", sshsigHash, digest[:]})...)
+}
+
+// sshSign signs with the better of an RSA key's algorithms.
+func sshSign(signer ssh.Signer, message []byte) (*ssh.Signature, error) {
+	if rsa, ok := signer.(ssh.AlgorithmSigner); ok && signer.PublicKey().Type() == ssh.KeyAlgoRSA {
+		return rsa.SignWithAlgorithm(rand.Reader, message, ssh.KeyAlgoRSASHA512) // SHA-1 is not allowed here
+	}
+	return signer.Sign(rand.Reader, message)
 }
 
 func openPGPSigner(key, passphrase []byte) (func([]byte) (string, error), error) {

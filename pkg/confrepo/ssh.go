@@ -23,6 +23,7 @@ type sshDialer struct {
 	auth   Auth
 	mu     sync.Mutex
 	client *ssh.Client
+	used   ssh.PublicKey // that the server accepted
 }
 
 func newSSHWire(a address, o Options) (*processWire, error) {
@@ -41,7 +42,16 @@ func newSSHWire(a address, o Options) (*processWire, error) {
 	if err := d.auth.checkSSH(); err != nil {
 		return nil, err
 	}
-	return &processWire{start: d.start, done: d.close}, nil
+	return &processWire{start: d.start, done: d.close, sealing: d.seal}, nil
+}
+
+func (d *sshDialer) seal() (seal, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.used == nil {
+		return nil, errors.New("no key was used")
+	}
+	return keyCircle{d.auth, d.used}, nil
 }
 
 func (d *sshDialer) close() {
@@ -60,7 +70,7 @@ func (d *sshDialer) connect(ctx context.Context) (*ssh.Client, error) {
 	if d.client != nil {
 		return d.client, nil
 	}
-	methods, forget, err := d.auth.sshMethods()
+	methods, forget, err := d.auth.sshMethods(&d.used)
 	if err != nil {
 		return nil, err
 	}

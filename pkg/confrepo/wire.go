@@ -21,6 +21,9 @@ type wire interface {
 	push(ctx context.Context, u update) (*answer, error)
 	// keepsState tells the two sorts of wire apart.
 	keepsState() bool
+	// seal is that of the credential which the server accepted. It is asked for
+	// after an answer.
+	seal() (seal, error)
 	close()
 }
 
