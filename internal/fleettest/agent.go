@@ -9,6 +9,7 @@ import (
 // An instance is a unit that an agent has loaded.
 type instance struct {
 	hash              string
+	again             int // of the unit
 	options           []option
 	load, active, sub string
 	current           string // loaded or launched
@@ -21,6 +22,9 @@ func (i *instance) up() bool {
 	return i.active == "active" || i.active == "activating" || i.active == "deactivating"
 }
 
+// is reports whether an agent has loaded a unit as it is now.
+func (i *instance) is(u *unit) bool { return i.hash == u.hash && i.again == u.again }
+
 // replace makes a unit, or gives one other options.
 func (c *Cluster) replace(name string, options []option, desired string) {
 	u := c.units[name]
@@ -30,7 +34,11 @@ func (c *Cluster) replace(name string, options []option, desired string) {
 	} else {
 		c.watchOver(u)
 	}
-	u.options, u.hash, u.desired = options, hash(options), desired
+	sum := hash(options)
+	if u.hash == sum {
+		u.again++
+	}
+	u.options, u.hash, u.desired = options, sum, desired
 	if m := c.node(u.machine); m != nil && (u.global() || !c.takes(m, u)) {
 		u.machine = ""
 	}
@@ -50,7 +58,7 @@ func (c *Cluster) watchOver(u *unit) {
 			if other == u.name || v == nil || v.desired != "launched" {
 				continue
 			}
-			if v.hash != j.hash || j.busy {
+			if !j.is(v) || j.busy {
 				c.fault(u.name, "a second update on machine "+m.ID+" while "+other+" is not up again")
 			}
 		}
@@ -83,9 +91,9 @@ func (c *Cluster) settle(u *unit) {
 		case i == nil:
 		case !here:
 			c.notice(m, u.name, 1.9, 2.1)
-		case i.hash != u.hash && instant(i.options):
+		case !i.is(u) && instant(i.options):
 			c.notice(m, u.name, 0.7, 4.3)
-		case i.hash != u.hash:
+		case !i.is(u):
 			c.notice(m, u.name, 0.25, 3.25)
 		default:
 			c.notice(m, u.name, 0.95, 1.15)
@@ -180,17 +188,17 @@ func (c *Cluster) reconcile(m *node, name string) {
 	case i == nil && wedges(name, u.options, u.desired) != "":
 		m.blocked = true
 	case i == nil:
-		i = &instance{hash: u.hash, options: u.options, load: "loaded", active: "inactive", sub: "dead", current: "loaded"}
+		i = &instance{hash: u.hash, again: u.again, options: u.options, load: "loaded", active: "inactive", sub: "dead", current: "loaded"}
 		m.loaded[name] = i
 		if u.desired == "launched" {
 			c.start(m, name, i)
 		}
-	case i.hash != u.hash:
+	case !i.is(u):
 		pause := 0.2
-		if instant(i.options) && i.up() {
-			pause = c.between(4.45, 4.85) // the agent trips over the unit that is gone already
+		if instant(i.options) && i.up() || i.active == "inactive" {
+			pause = c.between(4.45, 4.85) // the agent trips over the unit, which systemd has dropped already
 		}
-		i.hash, i.current = u.hash, "loaded"
+		i.hash, i.again, i.current = u.hash, u.again, "loaded"
 		c.stop(m, name, i, func() {
 			i.options, i.load, i.busy = u.options, "loaded", true
 			c.after(pause, func() {
@@ -210,8 +218,8 @@ func (c *Cluster) reconcile(m *node, name string) {
 func (c *Cluster) stop(m *node, name string, i *instance, then func()) {
 	i.gen++
 	i.busy = true
-	seconds := 0.7
-	if instant(i.options) || !i.up() {
+	seconds := stopTime(i.options)
+	if !i.up() {
 		seconds = 0.05
 	}
 	was := i.up()
@@ -241,7 +249,13 @@ func (c *Cluster) takeAlong(m *node, name string) {
 			for _, list := range values(j.options, "Unit", key) {
 				if slices.Contains(strings.Fields(list), name) {
 					j.gen++
-					j.active, j.sub = "inactive", "dead"
+					gen := j.gen
+					j.active, j.sub = "deactivating", "stop-sigterm"
+					c.after(stopTime(j.options), func() {
+						if j.gen == gen {
+							j.active, j.sub = "inactive", "dead"
+						}
+					})
 				}
 			}
 		}

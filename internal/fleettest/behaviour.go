@@ -69,6 +69,18 @@ func behave(name string, options []option) behaviour {
 	return b
 }
 
+// stopTime is how many seconds a unit takes to end: what was measured, or as many
+// as [Service] X-StopTakes= says.
+func stopTime(options []option) float64 {
+	if instant(options) {
+		return 0.05
+	}
+	if n, err := strconv.ParseFloat(last(options, "Service", "X-StopTakes"), 64); err == nil {
+		return n
+	}
+	return 0.7
+}
+
 // instant reports whether a unit ends as soon as it is told to: such a one is
 // gone before fleet has cleaned up after it.
 func instant(options []option) bool { return last(options, "Service", "KillSignal") == "SIGKILL" }

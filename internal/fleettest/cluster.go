@@ -84,6 +84,7 @@ type unit struct {
 	name    string
 	options []option
 	hash    string
+	again   int // how often it was replaced by the very same
 	desired string
 	machine string // where it is scheduled, "" for nowhere
 	waiting bool   // for a machine

@@ -138,6 +138,7 @@ func TestExchanges(t *testing.T) {
 			put("t@.service", body("inactive", sleep), 201, ``),
 			put("t@.service", body("launched", ""), 400, failure(400, `cannot activate template "t@.service"`)),
 			put("t@.service", body("loaded", sleep), 400, failure(400, `cannot activate template "t@.service"`)),
+			put("t@.service", body("launched", longer), 201, ``),
 			put("u@.service", body("launched", sleep), 201, ``),
 			put("u@.mount", body("inactive", sleep), 400, failure(400, `invalid unit type for template: "mount"`)),
 		}},
@@ -174,12 +175,22 @@ func TestExchanges(t *testing.T) {
 			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"MachineID","value":"1"},{"section":"X-Fleet","name":"MachineOf","value":"b.service"}]`), 400, failure(400, "MachineID cannot be used with Peers")),
 			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Global","value":"true"},{"section":"X-Fleet","name":"MachineOf","value":"b.service"}]`), 400, failure(400, "Global cannot be used with Peers")),
 			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Conflicts","value":"b*"},{"section":"X-Fleet","name":"MachineOf","value":"b.service"}]`), 400, `*`),
+			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"MachineID","value":"1"},{"section":"X-Fleet","name":"Global","value":"true"}]`), 400, failure(400, "MachineID cannot be used with Global")),
+			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"MachineID","value":"1"},{"section":"X-Fleet","name":"Replaces","value":"b.service"}]`), 400, failure(400, "MachineID cannot be used with Replaces")),
+			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Global","value":"true"},{"section":"X-Fleet","name":"Replaces","value":"b.service"}]`), 400, failure(400, "Global cannot be used with Replaces")),
+			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Global","value":"true"},{"section":"X-Fleet","name":"Conflicts","value":"b*"}]`), 201, ``),
+			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Conflicts","value":"b*"},{"section":"X-Fleet","name":"Replaces","value":"b.service"}]`), 400, failure(400, "Conflicts cannot be used with Replaces")),
 			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Nonsense","value":"b"}]`), 201, ``),
+		}},
+		{"requirements, old", fleettest.Old, []exchange{
+			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Global","value":"true"},{"section":"X-Fleet","name":"Conflicts","value":"b*"}]`), 400, failure(400, "Global cannot be used with Conflicts")),
 		}},
 		{"what is stored", fleettest.New, []exchange{
 			put("a.service", body("inactive", `[{"section":"A","name":"X","value":" 1 "},{"section":"B","name":"Y","value":"2"},{"section":"A","name":"Z","value":"3 \\\n 4"},{"section":"A","name":"E"},{"section":"A","name":"V","value":"5\nW=6"}]`), 201, ``),
 			get("/units/a.service", 200, `{"name":"a.service","options":[{"section":"A","name":"X","value":"1"},{"section":"A","name":"Z","value":"3 \\\n 4"},{"section":"A","name":"E"},{"section":"A","name":"V","value":"5"},{"section":"A","name":"W","value":"6"},{"section":"B","name":"Y","value":"2"}],"desiredState":"inactive","currentState":"inactive"}`),
 			put("a.service", body("inactive", `[{"section":"A","name":"X","value":" 1 "},{"section":"B","name":"Y","value":"2"}]`), 201, ``),
+			put("a.service", body("inactive", `[{"section":"A","name":"X","value":" 1 "},{"section":"B","name":"Y","value":"2"}]`), 201, ``), // never the same
+			put("a.service", body("inactive", `[{"section":"A","name":"X","value":"1"},{"section":"B","name":"Y","value":"2"}]`), 204, ``),
 			put("a.service", body("inactive", `[{"section":"B","name":"Y","value":"2"},{"section":"A","name":"X","value":"1"}]`), 201, ``),
 		}},
 		{"what is stored, old", fleettest.Old, []exchange{

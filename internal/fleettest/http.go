@@ -290,7 +290,9 @@ func (c *Cluster) put(r *http.Request, name string, body []byte) answer {
 	known := slices.Contains([]string{"inactive", "loaded", "launched"}, sent.DesiredState)
 	if len(sent.Options) > 0 {
 		stored, err := c.stored(sent.Options)
-		differs := u == nil || !slices.Equal(u.options, stored)
+		// what is sent is compared with what was stored: options that are stored
+		// otherwise than they are sent differ each time
+		differs := u == nil || u.hash != hash(sent.Options)
 		if why := careless(name, sent.Options, stored, sent.DesiredState); why != "" {
 			c.fault(name, why)
 		} else if !differs && u.desired == sent.DesiredState {

@@ -1,6 +1,7 @@
 package fleettest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,10 @@ func TestTimings(t *testing.T) {
 	for seed := range uint64(200) {
 		s := simulate(t, fleettest.New, seed)
 		s.put(name, "launched", sleep)
-		within("create", seed, s.until("up", func() bool { return s.state(name) == up }), 1.7, 3.9)
+		began := s.at.now
+		within("machine", seed, s.until("placed", func() bool { return s.Units()[0].MachineID != "" }), 0.8, 2.1)
+		s.until("up", func() bool { return s.state(name) == up })
+		within("create", seed, s.at.now.Sub(began).Seconds(), 1.7, 3.9)
 		first := s.hash(name)
 
 		s.put(name, "launched", longer)
@@ -118,8 +122,69 @@ func TestTimings(t *testing.T) {
 
 		ask(s.Cluster, "DELETE", "/fleet/v1/units/b.service", "")
 		within("delete", seed, s.until("b gone", func() bool { return s.hash("b.service") == "" }), 0.9, 4.6)
+		s.put("c.service", "launched", sleep)
+		s.until("c up", func() bool { return s.state("c.service") == up })
+		ask(s.Cluster, "DELETE", "/fleet/v1/units/c.service", "")
+		within("delete of what takes its time", seed, s.until("c gone", func() bool { return s.hash("c.service") == "" }), 1.6, 4.6)
 		if faults := s.Faults(); len(faults) > 0 {
 			t.Fatalf("seed %d: %q", seed, faults)
+		}
+	}
+}
+
+// TestSlowWays: to delete a unit and put it again at once, and to stop it before it
+// is replaced, which is the slowest.
+func TestSlowWays(t *testing.T) {
+	for _, version := range []string{fleettest.New, fleettest.Old} {
+		seen := map[string][]float64{}
+		for seed := range uint64(200) {
+			s := simulate(t, version, seed)
+			s.put(name, "launched", sleep)
+			s.until("up", func() bool { return s.state(name) == up })
+			old := s.hash(name)
+			again := func() bool { return s.hash(name) != old && s.state(name) == up }
+			ask(s.Cluster, "DELETE", "/fleet/v1/units/"+name, "")
+			s.put(name, "launched", longer)
+			seen["delete and put"] = append(seen["delete and put"], s.until("again", again))
+
+			if version == fleettest.Old {
+				continue
+			}
+			old = s.hash(name)
+			began := s.at.now
+			s.put(name, "loaded", "")
+			s.until("stopped", func() bool { return s.state(name) == "loaded loaded/inactive/dead" })
+			s.put(name, "launched", sleep)
+			s.until("again", again)
+			seen["stop and put"] = append(seen["stop and put"], s.at.now.Sub(began).Seconds())
+		}
+		for what, measured := range map[string]float64{"delete and put": 3, "stop and put": 10} {
+			if took := seen[what]; len(took) > 0 && (slices.Min(took) > measured || slices.Max(took) < measured) {
+				t.Errorf("%s: %s takes %.1f to %.1f s, measured were %.1f", version, what, slices.Min(took), slices.Max(took), measured)
+			}
+		}
+	}
+}
+
+// TestRestartsForNothing: options that are not in the server's own form are others
+// each time they are sent, and the unit is restarted each time.
+func TestRestartsForNothing(t *testing.T) {
+	s := simulate(t, fleettest.New, 1)
+	loose := strings.Replace(sleep, "3000", "3000 ", 1)
+	s.put(name, "launched", loose)
+	s.until("up", func() bool { return s.state(name) == up })
+	s.rest(10)
+	before := s.hash(name)
+	s.put(name, "launched", loose)
+	s.until("down", func() bool { return s.state(name) != up })
+	s.until("up", func() bool { return s.state(name) == up })
+	if s.hash(name) != before {
+		t.Error("another hash")
+	}
+	s.put(name, "launched", sleep) // as it is held
+	for range 100 {
+		if s.rest(0.1); s.state(name) != up {
+			t.Fatal("restarted, though nothing differs")
 		}
 	}
 }
