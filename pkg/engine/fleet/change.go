@@ -330,14 +330,14 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 		if !down { // its agent has not come to it yet
 			return c.await(ctx, c.expect(whole, false), c.limits.Timeout)
 		}
-		if err := c.setState(ctx, s.Unit, inactive); err != nil {
+		if err := c.setState(ctx, now, inactive); err != nil {
 			return err
 		}
 		if err := c.gone(ctx, s.Unit, stopPatience); err != nil {
 			return err
 		}
 	}
-	if err := c.setState(ctx, s.Unit, launched); err != nil {
+	if err := c.setState(ctx, now, launched); err != nil {
 		return err
 	}
 	return c.await(ctx, c.expect(whole, true), c.limits.Timeout)
@@ -364,7 +364,7 @@ func (c *changer) restore(ctx context.Context, s *plan.Step, ch *change) error {
 	switch {
 	case asItWas && now.DesiredState == back.DesiredState:
 	case asItWas:
-		err = c.setState(ctx, s.Unit, back.DesiredState)
+		err = c.setState(ctx, now, back.DesiredState)
 	case now == nil:
 		// where it is still running it would be taken for up, and then end; but a
 		// machine that is blocked is not waited for

@@ -162,6 +162,42 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestLostWriteIsNotForced: a write that came to nothing is not sent again over what
+// somebody else has written meanwhile.
+func TestLostWriteIsNotForced(t *testing.T) {
+	theirs := service("/bin/sleep 9") + "[X-Confapply]\nOwner=confapply\n"
+	inLab(t, func(l *lab) {
+		want := files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")}
+		l.apply(want)
+		next := files{"a.service": service("/bin/sleep 2"), "b.service": want["b.service"], "c.service": service("/bin/sleep 2")}
+		if !l.engine.api.replaces() {
+			next["a.service"] = want["a.service"] // it is deleted first
+		}
+		for _, unit := range []string{"a.service", "c.service"} {
+			l.Fail("PUT", "/fleet/v1/units/"+unit, 503, false)
+			l.After("PUT", "/fleet/v1/units/"+unit, func() { go l.Put(unit, theirs, "launched") })
+		}
+		p := l.decide(next)
+		n := len(l.Requests())
+		l.limits.Stable = 0
+		r := apply.Run(l.Context(), apply.Params{Engine: l.engine, Plan: p, Limits: l.limits, KeepGoing: true, Now: time.Now})
+		for _, result := range r {
+			unit := result.Step.Unit
+			if !result.Step.Acts() {
+				continue
+			}
+			if got, _ := l.File(unit); result.Outcome != apply.Failed || !strings.Contains(result.Reason, "somebody else has changed it in this moment") || got != theirs {
+				l.Errorf("%s: %s %s\n%s", unit, result.Outcome, result.Reason, got)
+			}
+		}
+		for _, w := range l.writes(n) {
+			if !strings.HasSuffix(w, " 503") {
+				l.Errorf("written: %s", w)
+			}
+		}
+	})
+}
+
 // TestPoisoned: a unit that was given a state that there is not cannot be helped,
 // and is not tried.
 func TestPoisoned(t *testing.T) {

@@ -41,7 +41,7 @@ func (e *Engine) send(ctx context.Context, want apiUnit, old *apiUnit) error {
 	if old != nil && !e.api.replaces() {
 		return e.resend(ctx, want)
 	}
-	status, err := e.put(ctx, want)
+	status, err := e.put(ctx, want, old)
 	if err != nil {
 		return err
 	}
@@ -76,15 +76,16 @@ func (e *Engine) resend(ctx context.Context, want apiUnit) error {
 	return err
 }
 
-// setState sets the state of a unit alone.
-func (e *Engine) setState(ctx context.Context, name, state string) error {
-	_, err := e.put(ctx, apiUnit{Name: name, DesiredState: state})
+// setState sets the state of a unit alone; now is the unit as it is.
+func (e *Engine) setState(ctx context.Context, now *apiUnit, state string) error {
+	_, err := e.put(ctx, apiUnit{Name: now.Name, DesiredState: state}, now)
 	return err
 }
 
-// put sends a unit. A request without a good answer is not simply repeated: first
-// a look shows what became of it.
-func (e *Engine) put(ctx context.Context, want apiUnit) (int, error) {
+// put sends a unit; old is what is there, nil for nothing. A request without a good
+// answer is not simply repeated: first a look shows what became of it, and whether
+// somebody else has been there.
+func (e *Engine) put(ctx context.Context, want apiUnit, old *apiUnit) (int, error) {
 	if err := sane(want); err != nil {
 		return 0, err
 	}
@@ -107,11 +108,22 @@ func (e *Engine) put(ctx context.Context, want apiUnit) (int, error) {
 				(len(want.Options) == 0 || slices.Equal(now.options(), want.options())) {
 				return http.StatusCreated, nil
 			}
+			if !now.holds(old) && !now.holds(&want) {
+				return 0, errors.New("somebody else has changed it in this moment, it is left as it is")
+			}
 		}
 		if n == attempts {
 			return 0, err
 		}
 	}
+}
+
+// holds reports whether a unit is there, or not there, with the options of another.
+func (u *apiUnit) holds(other *apiUnit) bool {
+	if u == nil || other == nil {
+		return u == other
+	}
+	return slices.Equal(u.options(), other.options())
 }
 
 // sane is the last look at what is sent: fleet takes some things that nobody can

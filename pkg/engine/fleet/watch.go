@@ -132,7 +132,7 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 			continue
 		}
 		for _, state := range []string{inactive, launched} {
-			if err := c.setState(ctx, name, state); err != nil {
+			if err := c.setState(ctx, now, state); err != nil {
 				return fmt.Errorf("%s went down with it: %w", name, err)
 			}
 			if state == inactive {
