@@ -57,14 +57,17 @@ func (p *puller) pull(ctx context.Context, image plan.Image) error {
 	if err != nil || command == nil {
 		return err
 	}
-	p.call.Note("pull %s …", image.Reference)
 	began := time.Now()
+	if !p.call.Progress(func(now time.Time) (string, string) { return "pull " + image.Reference, lasted(now.Sub(began)) }) {
+		p.call.Note("pull %s …", image.Reference)
+	}
 	if p.limits.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, p.limits.Timeout, errors.New("not done within "+p.limits.Timeout.String()))
 		defer cancel()
 	}
 	err = containerclient.Pull(ctx, command, image.Reference)
+	p.call.Progress(nil)
 	how := "done"
 	if err != nil {
 		how = "failed"

@@ -163,11 +163,12 @@ func carryOut(ctx context.Context, call *door.Call, s *session, p *plan.Plan, r 
 		}
 		return refused
 	}
+	steps := newProgress(call, s, p)
+	defer steps.done()
 	r.results = apply.Run(ctx, apply.Params{
 		Engine: s.engine, Plan: p, Limits: s.limits, Batch: call.Int("batch"), KeepGoing: call.Bool("keep-going"), Now: time.Now,
 		Prepare: prepare(call, s),
-		Begin:   func(step *plan.Step) { call.Note("%s %s …", step.Action, builds(step)) },
-		End:     func(r apply.Result) { call.Note("%s", ended(r)) },
+		Begin:   steps.begin, Reach: steps.reach, End: steps.end,
 	})
 	outcome := judge(ctx, r.results)
 	if json {

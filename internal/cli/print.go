@@ -23,17 +23,26 @@ type Printer struct {
 	colour      bool // on stderr
 	colourOut   bool // on stdout
 	printedJSON bool
+	live        *live // nil where there is no line that changes
 }
 
 // NewPrinter makes the printer of a program. Colour is used on a stream that is a
 // terminal, unless NO_COLOR is set or TERM is dumb; FORCE_COLOR and CLICOLOR_FORCE
 // turn it on.
 func NewPrinter(name string, env Env) *Printer {
-	return &Printer{
+	p := &Printer{
 		name: name, stdout: env.Stdout, stderr: env.Stderr,
 		colour:    wantsColour(env, env.Stderr),
 		colourOut: wantsColour(env, env.Stdout),
+		live:      newLive(name, env),
 	}
+	if p.live != nil {
+		p.stderr = p.live.above(env.Stderr)
+		if IsTerminal(env.Stdout) {
+			p.stdout = p.live.above(env.Stdout)
+		}
+	}
+	return p
 }
 
 func wantsColour(env Env, stream io.Writer) bool {

@@ -92,6 +92,17 @@ type Result struct {
 	World bool
 }
 
+// A Phase is what a step that has begun and has not ended waits for.
+type Phase int
+
+// The phases, in their order; a step goes from Changing to Watching or to Settled.
+const (
+	Changing  Phase = iota // its change: until its manager says that it is up or down
+	Watching               // staying up
+	Settled                // good or failed, it waits for the others of its batch
+	Restoring              // being put back
+)
+
 // Params say how to carry out a plan. Engine, Plan and Now are needed.
 type Params struct {
 	Engine Engine
@@ -108,8 +119,9 @@ type Params struct {
 	Prepare func(context.Context, *plan.Step) error
 	Now     func() time.Time
 	// Begin and End are called, if not nil, before and after each step that
-	// acts; one at a time.
+	// acts, and Reach between them for each phase after Changing; one at a time.
 	Begin func(*plan.Step)
+	Reach func(*plan.Step, Phase)
 	End   func(Result)
 }
 
@@ -189,7 +201,14 @@ func (r *runner) group(ctx context.Context, group []*plan.Step) bool {
 		}
 	}
 	failures := r.Engine.Change(ctx, group, r.Limits)
-	for name, err := range r.watch(ctx, group, failures) {
+	for _, s := range group {
+		if _, failed := failures[s.Unit]; failed {
+			r.reach(s, Settled)
+		} else {
+			r.reach(s, Watching)
+		}
+	}
+	for name, err := range r.watch(ctx, group, failures, func(s *plan.Step) { r.reach(s, Settled) }) {
 		failures[name] = Failure{Err: err}
 	}
 	good, bad := split(group, failures)
@@ -212,8 +231,9 @@ func (r *runner) group(ctx context.Context, group []*plan.Step) bool {
 	return false
 }
 
-// watch waits for all steps at once; it leaves out those that failed already.
-func (r *runner) watch(ctx context.Context, group []*plan.Step, failed map[string]Failure) map[string]error {
+// watch waits for all steps at once; it leaves out those that failed already. Each
+// that is known of is told, one at a time.
+func (r *runner) watch(ctx context.Context, group []*plan.Step, failed map[string]Failure, known func(*plan.Step)) map[string]error {
 	var mu sync.Mutex
 	errs := map[string]error{}
 	var all sync.WaitGroup
@@ -222,11 +242,13 @@ func (r *runner) watch(ctx context.Context, group []*plan.Step, failed map[strin
 			continue
 		}
 		all.Go(func() {
-			if err := r.Engine.Watch(ctx, s, r.Limits); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
+			err := r.Engine.Watch(ctx, s, r.Limits)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
 				errs[s.Unit] = err
 			}
+			known(s)
 		})
 	}
 	all.Wait()
@@ -268,13 +290,14 @@ func (r *runner) putBack(ctx context.Context, bad []*plan.Step, failures map[str
 			r.end(s, Failed, why[s.Unit], began, own && isWorld(f.Err))
 			continue
 		}
+		r.reach(s, Restoring)
 		reversed = append(reversed, s.Reverse())
 	}
 	if len(reversed) == 0 {
 		return
 	}
 	failed := r.Engine.Change(ctx, reversed, r.Limits)
-	for name, err := range r.watch(ctx, reversed, failed) {
+	for name, err := range r.watch(ctx, reversed, failed, func(*plan.Step) {}) {
 		failed[name] = Failure{Err: err}
 	}
 	if err := r.verify(ctx, reversed, failed); err != nil {
@@ -360,6 +383,12 @@ func needed(s *plan.Step, failures map[string]Failure) []string {
 func isWorld(err error) bool {
 	var unit *UnitError
 	return err != nil && !errors.As(err, &unit)
+}
+
+func (r *runner) reach(s *plan.Step, phase Phase) {
+	if r.Reach != nil {
+		r.Reach(s, phase)
+	}
 }
 
 func (r *runner) end(s *plan.Step, outcome Outcome, reason string, began time.Time, world bool) {
