@@ -333,6 +333,46 @@ func TestTakenAlong(t *testing.T) {
 	})
 }
 
+// TestTakenAlongSlowly: what goes down with another and takes longer for it than that
+// takes to be up again comes up too.
+func TestTakenAlongSlowly(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pinned := "[X-Fleet]\nMachineMetadata=node=n1\n"
+		one := files{"b.service": service("/bin/sleep 1") + pinned, "a.service": service("/bin/sleep 1", "X-StopTakes=20") + pinned + "[Unit]\nRequires=b.service\n"}
+		l.apply(one)
+		l.expect(l.apply(files{"b.service": service("/bin/sleep 2") + pinned, "a.service": one["a.service"]}), "b.service", plan.Update, apply.Done, "")
+		if l.seen("a.service") != running || l.seen("b.service") != running {
+			l.Errorf("a %s, b %s", l.seen("a.service"), l.seen("b.service"))
+		}
+	})
+}
+
+// TestOutageWhileWatched: etcd goes away while a unit is watched that is up; no
+// answer, and no state for some seconds after it, is no fault of the unit's.
+func TestOutageWhileWatched(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.limits.Stable = 20 * time.Second
+		p := l.decide(files{"a.service": service("/bin/sleep 1")})
+		go func() {
+			time.Sleep(8 * time.Second)
+			l.SetEtcd(false)
+			time.Sleep(25 * time.Second)
+			l.SetEtcd(true)
+		}()
+		l.expect(l.carryOut(p), "a.service", plan.Create, apply.Done, "new")
+		// one that does not end is told as what it is
+		p = l.decide(files{"a.service": service("/bin/sleep 1"), "b.service": service("/bin/sleep 1")})
+		go func() {
+			time.Sleep(8 * time.Second)
+			l.SetEtcd(false)
+		}()
+		r := l.carryOut(p)
+		if b := r["b.service"]; b.Outcome != apply.Failed || !b.World || !strings.Contains(b.Reason, "unable to communicate with etcd") || l.took > 10*time.Minute {
+			l.Errorf("%s %q after %v", b.Outcome, b.Reason, l.took)
+		}
+	})
+}
+
 func TestTimeout(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.limits.Timeout = 3 * time.Second

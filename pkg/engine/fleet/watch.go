@@ -27,12 +27,22 @@ func (e *Engine) Watch(ctx context.Context, s *plan.Step, limits apply.Limits) e
 	}
 	began := time.Now()
 	missing := began // since when nothing is known
+	answered := began
 	for {
 		seen, err := e.sight(ctx, w)
 		lasted := time.Since(began)
 		var miss *lost
+		if !errors.As(err, &miss) {
+			answered = time.Now()
+		}
 		switch {
-		case errors.As(err, &miss):
+		case miss != nil:
+			// an outage says nothing about the unit, and for a while after it
+			// fleet knows nothing
+			missing = time.Now().Add(lease / 2)
+			if time.Since(answered) > workPatience {
+				return err
+			}
 		case err != nil:
 			return err
 		case seen.phase == silent:
@@ -47,9 +57,6 @@ func (e *Engine) Watch(ctx context.Context, s *plan.Step, limits apply.Limits) e
 			return apply.Unitf("it does not stay up: %s after %v", seen.text, lasted.Round(100*time.Millisecond))
 		}
 		if time.Since(missing) > lease {
-			if err != nil {
-				return err
-			}
 			return fmt.Errorf("%s, for %v", seen.text, lease)
 		}
 		left := limits.Stable - lasted
@@ -124,11 +131,11 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 			continue
 		}
 		w := c.expect(*now, false)
-		seen, err := c.sight(ctx, w)
+		down, err := c.wentDown(ctx, w)
 		if err != nil {
 			return err
 		}
-		if seen.phase != wrong {
+		if !down {
 			continue
 		}
 		for _, state := range []string{inactive, launched} {
@@ -147,6 +154,20 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 		}
 	}
 	return nil
+}
+
+// wentDown reports whether a unit has gone down, when it has stopped stopping.
+func (c *changer) wentDown(ctx context.Context, w expectation) (bool, error) {
+	began := time.Now()
+	for {
+		seen, err := patient(ctx, workPatience, func(ctx context.Context) (sight, error) { return c.sight(ctx, w) })
+		if err != nil || seen.phase != coming || time.Since(began) > stopPatience {
+			return seen.phase == wrong, err
+		}
+		if err := sleep(ctx, poll); err != nil {
+			return false, err
+		}
+	}
 }
 
 // reviveLeft starts what went down with another and then was not changed after all.
