@@ -50,7 +50,7 @@ func startTime(o options) time.Duration {
 		}
 		return 90 * time.Second
 	}
-	if n, err := strconv.ParseFloat(value, 64); err == nil {
+	if n, err := strconv.ParseFloat(value, 64); err == nil && n < 1e9 { // not infinity
 		return time.Duration(n * float64(time.Second))
 	}
 	d, err := time.ParseDuration(strings.NewReplacer(" ", "", "min", "m", "sec", "s").Replace(value))

@@ -233,16 +233,17 @@ func TestBrokenGoesBack(t *testing.T) {
 
 func TestKinds(t *testing.T) {
 	for name, tt := range map[string]struct{ unit, text, next, seen string }{
-		"oneshot":   {"a.service", service("/bin/true", "Type=oneshot"), service("/bin/true 2", "Type=oneshot"), "launched launched loaded/inactive/dead"},
-		"remains":   {"a.service", service("/bin/true", "Type=oneshot", "RemainAfterExit=yes"), service("/bin/true 2", "Type=oneshot", "RemainAfterExit=yes"), "launched launched loaded/active/exited"},
-		"timer":     {"a.timer", "[Timer]\nOnCalendar=daily\n", "[Timer]\nOnCalendar=weekly\n", "launched launched loaded/active/waiting"},
-		"socket":    {"a.socket", "[Socket]\nListenStream=80\n", "[Socket]\nListenStream=81\n", "launched launched loaded/active/listening"},
-		"template":  {"a@.service", service("/bin/sleep 1"), service("/bin/sleep 2"), "inactive inactive"},
-		"instance":  {"a@1.service", service("/bin/sleep %i"), service("/bin/sleep 2%i"), running},
-		"global":    {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nGlobal=true\n", service("/bin/sleep 2") + "[X-Fleet]\nGlobal=true\n", "launched inactive loaded/active/running loaded/active/running"},
-		"one node":  {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nMachineMetadata=node=n2\n", service("/bin/sleep 2") + "[X-Fleet]\nMachineMetadata=\"node=n2\" \"node=n3\"\n", running},
-		"by hand":   {"a.service", service("/bin/sleep 1") + "[Unit]\nX-OnlyManualStart=yes\n", service("/bin/sleep 2") + "[Unit]\nX-OnlyManualStart=yes\n", "loaded loaded loaded/inactive/dead"},
-		"ends fast": {"a.service", service("/bin/sleep 1", "KillSignal=SIGKILL"), service("/bin/sleep 2", "KillSignal=SIGKILL"), running},
+		"oneshot":         {"a.service", service("/bin/true", "Type=oneshot"), service("/bin/true 2", "Type=oneshot"), "launched launched loaded/inactive/dead"},
+		"remains":         {"a.service", service("/bin/true", "Type=oneshot", "RemainAfterExit=yes"), service("/bin/true 2", "Type=oneshot", "RemainAfterExit=yes"), "launched launched loaded/active/exited"},
+		"timer":           {"a.timer", "[Timer]\nOnCalendar=daily\n", "[Timer]\nOnCalendar=weekly\n", "launched launched loaded/active/waiting"},
+		"socket":          {"a.socket", "[Socket]\nListenStream=80\n", "[Socket]\nListenStream=81\n", "launched launched loaded/active/listening"},
+		"template":        {"a@.service", service("/bin/sleep 1"), service("/bin/sleep 2"), "inactive inactive"},
+		"instance":        {"a@1.service", service("/bin/sleep %i"), service("/bin/sleep 2%i"), running},
+		"global":          {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nGlobal=true\n", service("/bin/sleep 2") + "[X-Fleet]\nGlobal=true\n", "launched inactive loaded/active/running loaded/active/running"},
+		"everywhere once": {"a.service", service("/bin/true", "Type=oneshot") + "[X-Fleet]\nGlobal=true\n", service("/bin/true 2", "Type=oneshot") + "[X-Fleet]\nGlobal=true\n", "launched inactive loaded/inactive/dead loaded/inactive/dead"},
+		"one node":        {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nMachineMetadata=node=n2\n", service("/bin/sleep 2") + "[X-Fleet]\nMachineMetadata=\"node=n2\" \"node=n3\"\n", running},
+		"by hand":         {"a.service", service("/bin/sleep 1") + "[Unit]\nX-OnlyManualStart=yes\n", service("/bin/sleep 2") + "[Unit]\nX-OnlyManualStart=yes\n", "loaded loaded loaded/inactive/dead"},
+		"ends fast":       {"a.service", service("/bin/sleep 1", "KillSignal=SIGKILL"), service("/bin/sleep 2", "KillSignal=SIGKILL"), running},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, func(l *lab) {

@@ -426,6 +426,37 @@ func TestPlaceable(t *testing.T) {
 	}
 }
 
+// TestGlobalConflicts: only the newer fleet takes both.
+func TestGlobalConflicts(t *testing.T) {
+	inLab(t, func(l *lab) {
+		f := files{"a.service": service("/bin/sleep 1") + "[X-Fleet]\nGlobal=true\nConflicts=b*\n"}
+		_, err := l.engine.Observe(l.Context(), units(f))
+		if !l.engine.api.replaces() {
+			var input *plan.InputError
+			if !errors.As(err, &input) || !strings.Contains(err.Error(), "Conflicts= cannot be used with Global=") {
+				l.Error(err)
+			}
+			return
+		}
+		l.expect(l.apply(f), "a.service", plan.Create, apply.Done, "new")
+	})
+}
+
+func TestStartTime(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"": 90 * time.Second, "300": 5 * time.Minute, "2min 30s": 150 * time.Second, "5min": 5 * time.Minute, "1h": time.Hour, "45sec": 45 * time.Second,
+		"infinity": 0, "0": 0, "nan": 0, "soon": 0,
+	} {
+		o := options{{Section: "Service", Name: "TimeoutStartSec", Value: value}}
+		if got := startTime(o); got != want {
+			t.Errorf("TimeoutStartSec=%s: %v, want %v", value, got, want)
+		}
+	}
+	if got := startTime(options{{Section: "Service", Name: "Type", Value: "oneshot"}}); got != 0 {
+		t.Error(got)
+	}
+}
+
 // TestOutageBeforePlaced: while etcd is away, and for a while after it, nothing is
 // placed; that is not for want of a machine.
 func TestOutageBeforePlaced(t *testing.T) {

@@ -150,7 +150,11 @@ func (e *Engine) placeable(wanted []plan.Unit, units map[string]apiUnit, machine
 		if held, there := units[u.Name]; there && held.options().unmarked().same(o) {
 			continue
 		}
-		if why := requirementsOf(u.Name, o).hopeless(machines, known); why != "" {
+		r := requirementsOf(u.Name, o)
+		if r.global && len(r.conflicts) > 0 && !e.api.replaces() {
+			return &plan.InputError{Path: u.Name, Err: errors.New("[X-Fleet] Conflicts= cannot be used with Global= before fleet 0.13")}
+		}
+		if why := r.hopeless(machines, known); why != "" {
 			return &plan.InputError{Path: u.Name, Err: errors.New("[X-Fleet] " + why), Hint: "fleetctl list-machines shows the machines and their metadata"}
 		}
 	}

@@ -109,7 +109,7 @@ func badCommand(kind string, o options) string {
 		commands++
 		program, _, _ := strings.Cut(strings.TrimLeft(option.Value, "-@+!:|"), " ")
 		program = strings.Trim(program, `"'`)
-		if !strings.HasPrefix(program, "/") && !strings.HasPrefix(program, "%") {
+		if !strings.HasPrefix(program, "/") && !isPathSpecifier(program) {
 			return fmt.Sprintf("%s=: %q is no absolute path: systemd refuses the unit, and fleet keeps trying for ever", option.Name, program)
 		}
 	}
@@ -117,6 +117,12 @@ func badCommand(kind string, o options) string {
 		return "a service without any command, which systemd refuses"
 	}
 	return ""
+}
+
+// isPathSpecifier reports whether a word begins with a specifier that stands for a
+// whole path.
+func isPathSpecifier(word string) bool {
+	return len(word) > 1 && word[0] == '%' && strings.IndexByte("CdDEfhLsStTVyY", word[1]) >= 0
 }
 
 // badInstall finds names in [Install] with which systemd cannot enable the unit:

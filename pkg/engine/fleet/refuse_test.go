@@ -31,6 +31,7 @@ func TestRefused(t *testing.T) {
 		{"a.service", "[Service]\nExecStart=-@a b\n", `ExecStart=: "a" is no absolute path`},
 		{"a.service", ok + "ExecStop=\"a b\" c\n", `ExecStop=: "a" is no absolute path`},
 		{"a.service", ok + "ExecStartPre=-/bin/a\nExecStartPre=\nExecStop=%h/x\nExecStopPost=\"/bin/a b\"\n", ""},
+		{"a@1.service", ok + "ExecStop=%i/x\n", `ExecStop=: "%i/x" is no absolute path`},
 		{"a.service", ok + "X=" + strings.Repeat("x", 2045) + "\n", ""},
 		{"a.service", ok + "X=" + strings.Repeat("x", 2046) + "\n", "X= is a line of 2048 bytes once it is joined, fleet takes less than 2048"},
 		{"a.service", ok + "X=" + strings.Repeat("x", 1500) + " \\\n" + strings.Repeat("x", 1500) + "\n", "is a line of 3004 bytes once it is joined"},
