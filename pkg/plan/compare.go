@@ -110,11 +110,11 @@ func restartBy(name string, stops bool, after settings) (Effect, string) {
 		return DoStop, ", stopped: X-SwitchMethod=stop-only"
 	}
 	for _, section := range []string{"Unit", "Service"} {
-		switch {
-		case after.is(section, "X-RestartIfChanged", false):
-			return DoNothing, ", not restarted: X-RestartIfChanged=no"
+		switch { // a unit that is to be reloaded may say that it is not to be restarted
 		case after.is(section, "X-ReloadIfChanged", true):
 			return DoReload, ", reload: X-ReloadIfChanged=yes"
+		case after.is(section, "X-RestartIfChanged", false):
+			return DoNothing, ", not restarted: X-RestartIfChanged=no"
 		case after.is(section, "X-OnlyManualStart", true):
 			return DoNothing, ", not restarted: X-OnlyManualStart=yes"
 		}
@@ -126,7 +126,18 @@ func restartBy(name string, stops bool, after settings) (Effect, string) {
 	case "slice", "target":
 		return DoNothing, ", no restart for a " + unitname.Kind(name)
 	}
-	if stops || after.is("Unit", "X-StopIfChanged", true) || after.is("Service", "X-StopIfChanged", true) {
+	if name == "-.mount" {
+		return DoReload, ", reload: the root of all files is never unmounted"
+	}
+	for _, section := range []string{"Unit", "Service"} {
+		switch {
+		case after.is(section, "X-StopIfChanged", true):
+			return DoCycle, ""
+		case after.is(section, "X-StopIfChanged", false):
+			return DoRestart, ""
+		}
+	}
+	if stops {
 		return DoCycle, ""
 	}
 	return DoRestart, ""
