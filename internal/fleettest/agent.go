@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -65,11 +66,23 @@ func (c *Cluster) watchOver(u *unit) {
 	}
 }
 
+// few is how many units of a machine a careful client deletes at once.
+const few = 3
+
 func (c *Cluster) destroy(name string) {
 	delete(c.units, name)
 	for _, m := range c.machines {
 		if m.loaded[name] != nil {
 			c.notice(m, name, 0.9, 3.9)
+		}
+		ending := 0
+		for other := range m.loaded {
+			if c.units[other] == nil {
+				ending++
+			}
+		}
+		if ending > few {
+			c.faults = append(c.faults, fmt.Sprintf("DELETE %s: %d units of machine %s end at once", name, ending, m.ID))
 		}
 	}
 }

@@ -30,9 +30,6 @@ const (
 func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Limits) map[string]apply.Failure {
 	c := &changer{Engine: e, limits: limits, failures: map[string]apply.Failure{}, group: group}
 	slots := make(chan struct{}, together)
-	if len(group) > 0 && group[0].Action == plan.Delete {
-		slots = make(chan struct{}, deletions)
-	}
 	done := map[string]chan struct{}{}
 	var all sync.WaitGroup
 	for _, s := range inOrder(group) {

@@ -55,6 +55,8 @@ type Engine struct {
 	changes map[string]*change
 	// updating are the machines that a unit is being updated on.
 	updating machineLocks
+	// deleting has a place for each deletion under way.
+	deleting chan struct{}
 }
 
 // version is a unit's options.
@@ -83,6 +85,7 @@ func open(api *client, endpoint, owner string) *Engine {
 	return &Engine{
 		owner: owner, endpoint: endpoint, api: api,
 		shown: map[version]plan.File{}, changes: map[string]*change{}, updating: machineLocks{held: map[string]bool{}},
+		deleting: make(chan struct{}, deletions),
 	}
 }
 

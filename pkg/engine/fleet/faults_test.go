@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -313,6 +314,30 @@ func TestOneAtATime(t *testing.T) {
 		for unit, r := range l.apply(files{}) {
 			l.expect(map[string]apply.Result{unit: r}, unit, plan.Delete, apply.Done, "")
 		}
+		if n := len(l.Units()) + len(l.States()); n > 0 {
+			l.Errorf("%d left", n)
+		}
+	})
+}
+
+// TestFewDeletions: what is deleted, or was new and does not come up, goes a few at a
+// time.
+func TestFewDeletions(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.batch, l.limits.Stable = 100, 0
+		good, bad := files{}, files{}
+		for i := range 20 {
+			good[fmt.Sprintf("a%d.service", i)] = service("/bin/sleep 1")
+			bad[fmt.Sprintf("b%d.service", i)] = service("/bin/false")
+		}
+		l.apply(good)
+		maps.Copy(bad, good)
+		for unit, r := range l.apply(bad) {
+			if r.Step.Acts() {
+				l.expect(map[string]apply.Result{unit: r}, unit, plan.Create, apply.RolledBack, "removed again")
+			}
+		}
+		l.apply(files{})
 		if n := len(l.Units()) + len(l.States()); n > 0 {
 			l.Errorf("%d left", n)
 		}

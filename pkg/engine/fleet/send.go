@@ -140,6 +140,12 @@ func sane(u apiUnit) error {
 
 // destroy deletes a unit and waits until it is gone from everywhere.
 func (e *Engine) destroy(ctx context.Context, name string) error {
+	select {
+	case e.deleting <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-e.deleting }()
 	for n := 1; ; n++ {
 		err := e.api.destroy(ctx, name)
 		if err == nil {
