@@ -105,12 +105,12 @@ func (r running) how(u underWay, now time.Time) string {
 	took := now.Sub(u.since)
 	switch {
 	case u.phase == apply.Watching && u.step.Action != plan.Delete && r.kind != "dir":
-		if left := r.stable - took; left > 0 {
-			return "up, stable in " + lasted(left+time.Second-1)
+		if left := r.stable - took + time.Second - 1; left > 0 { // the engine's look at it takes time, too
+			return "up, stable in " + lasted(left)
 		}
 		return "not stable yet, " + lasted(took)
-	case u.phase == apply.Settled && r.kind != "dir":
-		return "writing the record"
+	case u.phase == apply.Settled:
+		return ""
 	case u.phase == apply.Restoring:
 		return "rolling back, " + lasted(took)
 	}

@@ -28,17 +28,18 @@ func TestRunningStatus(t *testing.T) {
 		{"fleet", 0, []underWay{a(apply.Changing)}, "[3/7] restart a.service|waiting for the cluster, 0s"},
 		{"dir", 0, []underWay{a(apply.Changing)}, "[3/7] restart a.service|writing, 0s"},
 		{"dir", 0, []underWay{a(apply.Watching)}, "[3/7] restart a.service|writing, 0s"},
-		{"dir", 0, []underWay{a(apply.Settled)}, "[3/7] restart a.service|writing, 0s"},
+		{"dir", 0, []underWay{a(apply.Settled)}, "[3/7] restart a.service|"},
 		{"systemd", 0, []underWay{a(apply.Watching)}, "[3/7] restart a.service|up, stable in 5s"},
 		{"systemd", 4900 * time.Millisecond, []underWay{a(apply.Watching)}, "[3/7] restart a.service|up, stable in 1s"},
+		{"systemd", 5100 * time.Millisecond, []underWay{a(apply.Watching)}, "[3/7] restart a.service|up, stable in 0s"},
 		{"systemd", 9 * time.Second, []underWay{a(apply.Watching)}, "[3/7] restart a.service|not stable yet, 9s"},
-		{"systemd", time.Second, []underWay{a(apply.Settled)}, "[3/7] restart a.service|writing the record"},
+		{"systemd", time.Second, []underWay{a(apply.Settled)}, "[3/7] restart a.service|"},
 		{"systemd", time.Second, []underWay{a(apply.Restoring)}, "[3/7] restart a.service|rolling back, 1s"},
 		{"systemd", time.Second, []underWay{gone}, "[7/7] delete a.service|waiting for the job, 1s"},
 		{"systemd", time.Second, []underWay{a(0), b(0)}, "[3-4/7] 2 of 2: a.service, b.service|waiting for the job, 1s"},
 		{"systemd", time.Second, []underWay{a(0), b(0), c(0)}, "[3-5/7] 3 of 3: a.service, b.service and 1 more|waiting for the job, 1s"},
 		{"systemd", time.Second, []underWay{a(apply.Settled), b(apply.Settled), c(apply.Watching)}, "[3-5/7] 1 of 3: c.service|up, stable in 4s"},
-		{"systemd", time.Second, []underWay{a(apply.Settled), b(apply.Settled)}, "[3-4/7] 2 of 2: a.service, b.service|writing the record"},
+		{"systemd", time.Second, []underWay{a(apply.Settled), b(apply.Settled)}, "[3-4/7] 2 of 2: a.service, b.service|"},
 	} {
 		doing, how := running{kind: tt.kind, stable: 5 * time.Second, total: 7, steps: tt.steps}.status(began.Add(tt.after))
 		if got := doing + "|" + how; got != tt.want {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/unitstamp/unitstamp/internal/scripttest"
 )
 
@@ -102,22 +100,21 @@ func TestApplyOnPlainTerminal(t *testing.T) {
 }
 
 func TestApplyInterruptedOnTerminal(t *testing.T) {
-	cmd := onTerminal(t, "exec sleep 60\n")
+	cmd := onTerminal(t, "trap '' INT\nexec sleep 60\n")
 	interrupted := false
-	stream, code := scripttest.OnTerminal(t, terminalColumns, cmd, func(stream string) {
-		if !interrupted && strings.Contains(stream, "… 1s") {
-			interrupted = true
-			if err := cmd.Process.Signal(unix.SIGINT); err != nil {
-				t.Error(err)
-			}
+	stream, code := scripttest.OnTerminal(t, terminalColumns, cmd, func(stream string) string {
+		if interrupted || !strings.Contains(stream, "… 1s") {
+			return ""
 		}
+		interrupted = true
+		return "\x03" // Ctrl-C
 	})
 	lines := shown(t, stream)
 	if code != 3 || !interrupted || lines[len(lines)-1] != "confapply: error: interrupted" {
 		t.Errorf("exit code %d, interrupted %v:\n%q", code, interrupted, stream)
 	}
 	for _, line := range lines {
-		if strings.Contains(line, "… ") {
+		if strings.Contains(line, "… ") || strings.Contains(line, "^C") {
 			t.Errorf("%q is left:\n%q", line, stream)
 		}
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 // OnTerminal runs a command to its end with stdout, stderr and stdin on a terminal of so
-// many columns of its own, and returns all that was written there. While it runs, seen is
-// called, if not nil, with what was written so far.
-func OnTerminal(t testing.TB, columns int, cmd *exec.Cmd, seen func(stream string)) (stream string, code int) {
+// many columns of its own, and returns all that was written there. While it runs, typed is
+// called, if not nil, with what was written so far, and says what is typed then.
+func OnTerminal(t testing.TB, columns int, cmd *exec.Cmd, typed func(stream string) string) (stream string, code int) {
 	t.Helper()
 	outer, inner, err := openTerminal(columns)
 	if err != nil {
@@ -33,8 +33,10 @@ func OnTerminal(t testing.TB, columns int, cmd *exec.Cmd, seen func(stream strin
 	for {
 		n, err := outer.Read(buffer)
 		all.Write(buffer[:n])
-		if seen != nil {
-			seen(all.String())
+		if typed != nil && n > 0 {
+			if _, err := io.WriteString(outer, typed(all.String())); err != nil {
+				t.Error(err)
+			}
 		}
 		if err != nil { // EIO, when nobody has the inner end any more
 			break
@@ -44,7 +46,7 @@ func OnTerminal(t testing.TB, columns int, cmd *exec.Cmd, seen func(stream strin
 	return strings.ReplaceAll(all.String(), "\r\n", "\n"), cmd.ProcessState.ExitCode()
 }
 
-func openTerminal(columns int) (outer io.ReadCloser, inner *os.File, err error) {
+func openTerminal(columns int) (outer io.ReadWriteCloser, inner *os.File, err error) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
