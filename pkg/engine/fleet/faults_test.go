@@ -372,6 +372,46 @@ func TestTakenAlongSlowly(t *testing.T) {
 	})
 }
 
+// TestOutageWhilePutBack: etcd goes away when a unit that was put back is looked at.
+func TestOutageWhilePutBack(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.apply(files{"a.service": service("/bin/sleep 1")})
+		l.restart("confapply")
+		p := l.decide(files{"a.service": service("/bin/false")})
+		back := make(chan bool)
+		l.After("GET", "/fleet/v1/machines", func() {
+			go func() {
+				l.SetEtcd(false)
+				time.Sleep(25 * time.Second)
+				l.SetEtcd(true)
+				close(back)
+			}()
+		})
+		l.expect(l.carryOut(p), "a.service", plan.Update, apply.RolledBack, "failed/failed")
+		<-back
+	})
+}
+
+// TestMachineLost: a machine goes away while a unit on it is replaced; the unit comes
+// up on another.
+func TestMachineLost(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.apply(files{"a.service": service("/bin/sleep 1")})
+		p := l.decide(files{"a.service": service("/bin/sleep 2")})
+		on := l.Units()[0].MachineID
+		l.After("PUT", "/fleet/v1/units/a.service", func() {
+			go func() {
+				time.Sleep(500 * time.Millisecond)
+				l.SetMachines(slices.DeleteFunc(fleettest.Machines(), func(m fleettest.Machine) bool { return m.ID == on }))
+			}()
+		})
+		l.expect(l.carryOut(p), "a.service", plan.Update, apply.Done, "")
+		if l.seen("a.service") != running {
+			l.Error(l.seen("a.service"))
+		}
+	})
+}
+
 // TestOutageWhileWatched: etcd goes away while a unit is watched that is up; no
 // answer, and no state for some seconds after it, is no fault of the unit's.
 func TestOutageWhileWatched(t *testing.T) {

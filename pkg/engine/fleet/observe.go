@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/unitstamp/unitstamp/pkg/plan"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
@@ -18,7 +19,7 @@ import (
 // units and of no state, is taken for a fault of fleet's and not for how things
 // are.
 func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observed, error) {
-	machines, err := patient(ctx, lookPatience, e.api.machines)
+	machines, err := patient(ctx, e.patience(), e.api.machines)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,16 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 	return o, nil
 }
 
+// patience is how long a look at the cluster bears with a fleet that cannot answer.
+func (e *Engine) patience() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.changes) > 0 {
+		return workPatience
+	}
+	return lookPatience
+}
+
 func comparePlaces(a, b place) int {
 	if n := strings.Compare(a.unit, b.unit); n != 0 {
 		return n
@@ -84,11 +95,11 @@ func comparePlaces(a, b place) int {
 // the units and none of their states; that is waited out, once in a run.
 func (e *Engine) look(ctx context.Context) (map[string]apiUnit, map[place]unitState, error) {
 	for waited := poll; ; waited += 2 * poll {
-		units, err := patient(ctx, lookPatience, e.api.units)
+		units, err := patient(ctx, e.patience(), e.api.units)
 		if err != nil {
 			return nil, nil, err
 		}
-		states, err := patient(ctx, lookPatience, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, "") })
+		states, err := patient(ctx, e.patience(), func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, "") })
 		if err != nil {
 			return nil, nil, err
 		}
