@@ -37,6 +37,8 @@ func TestProgress(t *testing.T) {
 		shows := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
+			p.live.mu.Lock()
+			defer p.live.mu.Unlock()
 			if got := scripttest.Screen(t, columns, stream.String()); !slices.Equal(got, want) {
 				t.Errorf("after %q the terminal shows\n%s\nwant\n%s", stream, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
