@@ -209,6 +209,7 @@ func TestBrokenGoesBack(t *testing.T) {
 		"ends":         {service("/bin/true"), "it has ended: inactive/dead"},
 		"never ready":  {service("/bin/sleep 9", "Type=notify"), "failed/failed on"},
 		"oneshot":      {service("/bin/false", "Type=oneshot"), "failed/failed on"},
+		"refused":      {strings.Replace(service("/bin/a"), "ExecStart", "ExecStop", 1), "systemd cannot load it: bad-setting on"},
 		"killed":       {service("/bin/false", "KillSignal=SIGKILL"), "failed/failed on"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -239,6 +240,7 @@ func TestKinds(t *testing.T) {
 		"socket":          {"a.socket", "[Socket]\nListenStream=80\n", "[Socket]\nListenStream=81\n", "launched launched loaded/active/listening"},
 		"template":        {"a@.service", service("/bin/sleep 1"), service("/bin/sleep 2"), "inactive inactive"},
 		"instance":        {"a@1.service", service("/bin/sleep %i"), service("/bin/sleep 2%i"), running},
+		"some nodes":      {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nGlobal=true\nMachineMetadata=node=n1\n", service("/bin/sleep 2") + "[X-Fleet]\nGlobal=true\nMachineMetadata=node=n1\n", "launched inactive loaded/active/running"},
 		"global":          {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nGlobal=true\n", service("/bin/sleep 2") + "[X-Fleet]\nGlobal=true\n", "launched inactive loaded/active/running loaded/active/running"},
 		"everywhere once": {"a.service", service("/bin/true", "Type=oneshot") + "[X-Fleet]\nGlobal=true\n", service("/bin/true 2", "Type=oneshot") + "[X-Fleet]\nGlobal=true\n", "launched inactive loaded/inactive/dead loaded/inactive/dead"},
 		"one node":        {"a.service", service("/bin/sleep 1") + "[X-Fleet]\nMachineMetadata=node=n2\n", service("/bin/sleep 2") + "[X-Fleet]\nMachineMetadata=\"node=n2\" \"node=n3\"\n", running},

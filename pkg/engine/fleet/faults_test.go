@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +114,7 @@ func TestNoStates(t *testing.T) {
 			l.Errorf("%v after %v", err, took)
 		}
 		l.SetMachines([]fleettest.Machine{})
-		if _, err := l.engine.Observe(l.Context(), nil); err == nil || !strings.Contains(err.Error(), "no machine") {
+		if _, err := l.engine.Observe(l.Context(), nil); err == nil || !strings.HasPrefix(err.Error(), "fleet knows of no machine") {
 			l.Error(err)
 		}
 	})
@@ -160,6 +161,56 @@ func TestLostAnswers(t *testing.T) {
 				l.Errorf("deleted: %q", w)
 			}
 		})
+	}
+}
+
+// then does something after each request.
+type then struct {
+	http.RoundTripper
+	do func(*http.Request)
+}
+
+func (t then) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.RoundTripper.RoundTrip(r)
+	t.do(r)
+	return response, err
+}
+
+// TestReadBack: what is written is read back at once, and somebody else's is told as
+// that and left alone.
+func TestReadBack(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.apply(files{"a.service": service("/bin/sleep 1")})
+		p := l.decide(files{"a.service": service("/bin/sleep 2")})
+		theirs := service("/bin/sleep 9") + "[X-Confapply]\nOwner=confapply\n"
+		l.engine.api.http.Transport = then{l.Cluster, func(r *http.Request) {
+			if r.Method == http.MethodPut {
+				l.Put("a.service", theirs, launched)
+			}
+		}}
+		n := len(l.Requests())
+		l.expect(l.carryOut(p), "a.service", plan.Update, apply.Failed, "somebody else has changed it in this moment: what fleet holds is not what was sent")
+		if got, _ := l.File("a.service"); got != theirs || l.took > 10*time.Second {
+			l.Errorf("after %v\n%s", l.took, got)
+		}
+		puts := slices.DeleteFunc(l.writes(n), func(w string) bool { return !strings.HasPrefix(w, "PUT") })
+		if len(puts) != 1 {
+			l.Errorf("written: %q", puts)
+		}
+	})
+}
+
+func TestSane(t *testing.T) {
+	for _, tt := range []struct {
+		unit, state string
+		ok          bool
+	}{
+		{"a.service", launched, true}, {"a@.service", inactive, true}, {"a@1.service", loaded, true},
+		{"a.service", "running", false}, {"a.service", "", false}, {"a@.service", launched, false}, {"a@.service", loaded, false},
+	} {
+		if err := sane(apiUnit{Name: tt.unit, DesiredState: tt.state}); (err == nil) != tt.ok {
+			t.Errorf("%s %s: %v", tt.unit, tt.state, err)
+		}
 	}
 }
 
