@@ -85,7 +85,8 @@ type stamping struct {
 // much memory.
 type result struct {
 	file     string
-	changes  []stamp.Change
+	changes  []stamp.Change // kept for --json only
+	stamped  int            // how many they are
 	edits    int
 	findings []finding
 	output   []byte // kept for standard output only
@@ -271,7 +272,10 @@ func (s *stamping) stampOne(reader *stamp.Reader, i int) error {
 	s.summary.Add(o)
 	s.mu.Unlock()
 	r := &s.results[i]
-	r.file, r.changes, r.edits = f.Name, o.Changes, len(o.Edits)
+	r.file, r.stamped, r.edits = f.Name, len(o.Changes), len(o.Edits)
+	if s.call.Bool("json") {
+		r.changes = o.Changes
+	}
 	for _, found := range o.Findings {
 		r.findings = append(r.findings, finding{found, f})
 	}
@@ -396,7 +400,7 @@ func (s *stamping) finish(ctx context.Context) error {
 		findings = append(findings, r.findings...)
 		if r.edits > 0 {
 			changed++
-			references += len(r.changes)
+			references += r.stamped
 		}
 	}
 	for _, m := range missing {
