@@ -269,6 +269,8 @@ func (t Target) mentionedIn(text string) bool {
 func (s *stamper) fromOutside(r unitimage.Reference) {
 	message, hint := "the image "+strconv.Quote(r.Written)+" is set outside the unit", "stamp the file that sets it, with --image"
 	switch {
+	case r.Shell && positional(r.Written):
+		message, hint = "the image "+strconv.Quote(r.Written)+" is an argument of the script", "write the image into the script"
 	case strings.Contains(r.Written, "{{") || strings.Contains(r.Written, "$${"):
 		message, hint = "the image "+strconv.Quote(r.Written)+" is a placeholder of a template", "stamp the file that the template makes"
 	case strings.HasPrefix(r.Written, "$(") || strings.HasPrefix(r.Written, "`") || strings.HasPrefix(r.Written, "$$("):
@@ -279,6 +281,13 @@ func (s *stamper) fromOutside(r unitimage.Reference) {
 		message, hint = strconv.Quote(r.Written)+" stands where the image belongs, and is none", "check the options before it: the first word that is no option is the image"
 	}
 	s.finding(r.Span, diag.Warning, "image-from-outside", message, hint)
+}
+
+// positional reports whether a word of a script is one of its arguments, such as
+// $1, "$$1" or ${1}.
+func positional(word string) bool {
+	name := strings.Trim(word, `"${}`)
+	return strings.Contains(word, "$") && len(name) == 1 && ('0' <= name[0] && name[0] <= '9' || name[0] == '@' || name[0] == '*')
 }
 
 // otherTag warns when one reference of a repository is stamped and another keeps a

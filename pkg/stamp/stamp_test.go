@@ -2,6 +2,7 @@ package stamp
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestStamp(t *testing.T) {
 		{"not there", "ExecStart=/usr/bin/docker run a", "b", "", "error image-not-found"},
 		{"a comment that go-systemd takes for a setting", "ExecStart=/usr/bin/docker run \\\n# c\n a -e b=c", "a", "ExecStart=/usr/bin/docker run \\\n# c\n a:58-develop -e b=c", ""},
 		{"already", "ExecStart=/usr/bin/docker run a:58-develop", "", "ExecStart=/usr/bin/docker run a:58-develop", ""},
-		{"refused", "ExecStart=/usr/bin/docker run \"a", "a", "", "error unbalanced-quotes, error image-not-found"},
+		{"refused", "ExecStart=/usr/bin/docker run \"a", "a", "", "error unbalanced-quotes"},
 		{"name and COMMAND alike", "ExecStart=/usr/bin/docker run --name a -h a a a", "a", "ExecStart=/usr/bin/docker run --name a -h a a:58-develop a", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,6 +131,28 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
+func TestQuadletQuotes(t *testing.T) {
+	out, _, verdict, err := run(t, "a.container", "[Container]\nImage=\"myrepo/a:1\"\n", "myrepo/a")
+	if want := "[Container]\nImage=\"myrepo/a:58-develop\"\n"; err != nil || verdict != Ready || out != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
+func TestFromOutside(t *testing.T) {
+	for word, want := range map[string]string{
+		"$1":      `the image "$1" is an argument of the script`,
+		"$${2}":   `the image "$${2}" is an argument of the script`,
+		"$${IMG}": `the image "$${IMG}" is a placeholder of a template`,
+		"$I":      `the image "$I" is set outside the unit`,
+		"$(x)":    `the image "$(x)" is what a command prints`,
+	} {
+		_, o, _, err := run(t, "a.service", "[Service]\nExecStart=/bin/sh -c 'docker run "+word+"' sh a\n", "a")
+		if err != nil || len(o.Findings) == 0 || o.Findings[0].Message != want {
+			t.Errorf("%s: %+v, %v, want %s", word, o.Findings, err, want)
+		}
+	}
+}
+
 func TestChange(t *testing.T) {
 	_, o, _, err := run(t, "a.service", "[Service]\nEnvironment=T=1\nExecStart=/usr/bin/docker run \\\n  x/a:${T}\n", "x/a")
 	if err != nil {
@@ -155,6 +178,41 @@ func TestCorpus(t *testing.T) {
 				continue
 			}
 			checkStamp(t, file, r.Repository)
+		}
+	}
+}
+
+// TestReaderForgets reads every real file with one Reader, and each with its own:
+// what stamping and the list of images say must not depend on the files before.
+func TestReaderForgets(t *testing.T) {
+	var reader Reader
+	var units []*Unit // kept until all are read
+	for _, file := range corpus.Units(t) {
+		units = append(units, reader.Read(file, unitname.FromPath(file.Name)))
+	}
+	for _, many := range units {
+		file := many.Source
+		alone := Read(file, unitname.FromPath(file.Name))
+		if !reflect.DeepEqual(many.Refused, alone.Refused) {
+			t.Errorf("%s: refused %+v after other files, %+v alone", file.Name, many.Refused, alone.Refused)
+		}
+		if alone.Found == nil {
+			continue
+		}
+		if !reflect.DeepEqual(many.Found, alone.Found) {
+			t.Errorf("%s: found after other files\n%+v\nalone\n%+v", file.Name, many.Found, alone.Found)
+		}
+		for _, r := range alone.Found.References {
+			target, err := Repositories([]string{r.Repository})
+			if r.Repository == "" || err != nil {
+				continue
+			}
+			for _, literal := range []bool{false, true} {
+				request := Request{Tag: "58-develop", Target: target, Literal: literal}
+				if got, want := Stamp(many, request), Stamp(alone, request); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s: %s after other files\n%+v\nalone\n%+v", file.Name, r.Repository, got, want)
+				}
+			}
 		}
 	}
 }

@@ -45,8 +45,12 @@ func (s *Summary) Add(o *Outcome) {
 	}
 }
 
-// Verdict concludes. missing are the repositories that no file refers to.
+// Verdict concludes. missing are the repositories that no file refers to; what a
+// unit that systemd refuses refers to cannot be told, so that none is missing then.
 func (s *Summary) Verdict() (verdict Verdict, missing []diag.Finding) {
+	if s.unreadable {
+		return Unreadable, nil
+	}
 	var names []string
 	for full, typed := range s.target.names {
 		if !slices.Contains(s.matched, full) {
@@ -60,10 +64,7 @@ func (s *Summary) Verdict() (verdict Verdict, missing []diag.Finding) {
 			Hint: "unitstamp images FILE lists what is found; " + imageref.Familiar(name) + " must be spelt as there",
 		})
 	}
-	switch {
-	case s.unreadable:
-		return Unreadable, missing
-	case s.errors || len(missing) > 0:
+	if s.errors || len(missing) > 0 {
 		return Problems, missing
 	}
 	return Ready, nil

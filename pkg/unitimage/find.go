@@ -366,11 +366,14 @@ func (f *finder) imageSplice(args []argument, inv containerrun.Invocation) (int,
 // quadlet reads an Image= of a Quadlet file.
 func (f *finder) quadlet() {
 	v := f.item.Value
-	if v.Text == "" || strings.HasSuffix(v.Text, ".image") || strings.HasSuffix(v.Text, ".build") {
+	value := strings.TrimLeft(v.Text, `"`) // as podman's unitfile.go, Lookup
+	start := len(v.Text) - len(value)
+	value = strings.TrimRight(value, `"`)
+	if value == "" || strings.HasSuffix(value, ".image") || strings.HasSuffix(value, ".build") {
 		return // nothing, or another unit
 	}
 	var b builder
-	appendValue(&b, v, 0, len(v.Text))
+	appendValue(&b, v, start, start+len(value))
 	raw := b.text()
 	expanded, specifiers, bad := expandSpecifiers(raw, f.name)
 	if bad >= 0 {

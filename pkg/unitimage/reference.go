@@ -81,7 +81,7 @@ func (r *Reference) resolve(a argument) {
 		}
 		r.Kind = Unresolved
 	}
-	split := imageref.Split(a.text.s) // the name may be good by itself
+	split := a.text.split() // the name may be good by itself
 	if a.text.known(split.Name.Start, split.Name.End) {
 		if name, err := imageref.Parse(split.NameText()); err == nil {
 			r.Repository = name.Repository
@@ -91,13 +91,13 @@ func (r *Reference) resolve(a argument) {
 
 // HasSuffix reports whether a tag or digest is written, known or not.
 func (r Reference) HasSuffix() bool {
-	return imageref.Split(r.target.s).Suffix().Len() > 0
+	return r.target.split().Suffix().Len() > 0
 }
 
 // With returns the reference with another tag and digest, as the client will get
 // it.
 func (r Reference) With(tag, digest string) string {
-	return r.target.s[:imageref.Split(r.target.s).Name.End] + imageref.FormatSuffix(tag, digest)
+	return r.target.s[:r.target.split().Name.End] + imageref.FormatSuffix(tag, digest)
 }
 
 // An Obstacle is why a reference cannot be edited safely.
@@ -113,7 +113,7 @@ func (r Reference) Edit(tag, digest string, literal bool) (source.Edit, *Obstacl
 	if r.AllTags {
 		return source.Edit{}, &Obstacle{"pull-all-tags", r.Command + " -a pulls all tags and takes none", "pull the stamped image alone: leave out -a"}
 	}
-	split := imageref.Split(r.target.s)
+	split := r.target.split()
 	suffix := imageref.FormatSuffix(tag, digest)
 	if literal {
 		if edit, ok := r.editWritten(suffix); ok {
@@ -169,6 +169,9 @@ func (r Reference) checkTag(split imageref.Reference) *Obstacle {
 		if strings.Contains(text, "%") {
 			what = "a specifier that the unit's name does not tell"
 		}
+		if strings.Contains(text, "$(") || strings.Contains(text, "`") {
+			what = "what a command prints"
+		}
 		return &Obstacle{"unset-tag", "the tag of " + strconv.Quote(r.Written) + " is " + what,
 			"set it with Environment= in the unit, stamp the file that sets it, or write the tag over it with --literal"}
 	}
@@ -189,7 +192,7 @@ func (r Reference) checkTag(split imageref.Reference) *Obstacle {
 // for them there. It is false where that cannot be told from what stands for the
 // name, or something else comes between.
 func (r Reference) editWritten(suffix string) (source.Edit, bool) {
-	split := imageref.Split(r.target.s)
+	split := r.target.split()
 	name := split.Name.End - 1
 	if name < split.Name.Start {
 		return source.Edit{}, false

@@ -3,6 +3,7 @@ package unitimage
 import (
 	"strings"
 
+	"github.com/unitstamp/unitstamp/pkg/imageref"
 	"github.com/unitstamp/unitstamp/pkg/source"
 )
 
@@ -211,6 +212,25 @@ func (t text) known(i, j int) bool {
 		}
 	}
 	return true
+}
+
+// split finds the parts of an image reference. What a command in the text's
+// unknown part is called with, such as the path in $(cat /tag), parts nothing.
+func (t text) split() imageref.Reference {
+	if t.known(0, len(t.s)) {
+		return imageref.Split(t.s)
+	}
+	masked := []byte(t.s)
+	for i, r := range t.runs {
+		for k := r.at; r.origin == unknown && k < t.runEnd(i); k++ {
+			if strings.IndexByte("/:@{}", masked[k]) >= 0 {
+				masked[k] = '_'
+			}
+		}
+	}
+	split := imageref.Split(string(masked))
+	split.Text = t.s
+	return split
 }
 
 // beginsUnknown reports whether the text's first byte is of unknown value.

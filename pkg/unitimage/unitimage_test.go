@@ -66,6 +66,8 @@ func TestFind(t *testing.T) {
 		{"unknown image alone", "", "ExecStart=/usr/bin/docker run --rm $X", "docker run unresolved $X => "},
 		{"braces", "", "ExecStart=/usr/bin/docker run ${IMG} cmd", "docker run unresolved ${IMG} => "},
 		{"no expansion", "", "Environment=T=1\nExecStart=:/usr/bin/docker run a:${T}", "docker run unresolved a:${T} =>  (a)"},
+		{"tag that a command prints", "", "ExecStart=/bin/sh -c \"docker run myrepo/a:`cat /tag`\"", "docker run unresolved myrepo/a:`cat /tag` =>  (myrepo/a)"},
+		{"tag that a command prints, $()", "", "ExecStart=/bin/sh -c 'docker run a:$(git -C /x describe @{u}) b'", "docker run unresolved a:$(git -C /x describe @{u}) =>  (a)"},
 		{"the dollar inside a word", "", "Environment=T=1\nExecStart=/usr/bin/docker run a:$T", "docker run unresolved a:$T =>  (a)"},
 		{"specifier", "web@2.service", "ExecStart=/usr/bin/docker run myrepo/%p:%i", "docker run specifier myrepo/%p:%i => myrepo/web:2"},
 		{"specifier of a template", "web@.service", "ExecStart=/usr/bin/docker run myrepo/%p:%i", "docker run unresolved myrepo/%p:%i =>  (myrepo/web)"},
