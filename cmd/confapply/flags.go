@@ -161,7 +161,7 @@ func parse(call *door.Call) (settings, error) {
 		sel.Images = append(sel.Images, ref.Repository)
 	}
 	s.opts.Select = sel
-	s.limits = apply.Limits{Stable: call.Duration("stable"), Timeout: call.Duration("timeout")}
+	s.limits = apply.Limits{Stable: call.Duration("stable"), Timeout: call.Duration("timeout"), Usual: !call.IsSet("timeout")}
 	if s.kind == "fleet" && (call.Bool("pull") || call.String("pull-command") != "") {
 		return s, door.Errorf(door.Usage, "--pull pulls on this machine, and the units of a cluster run on others").
 			WithHint("an ExecStartPre= of the unit pulls where it runs")

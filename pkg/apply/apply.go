@@ -43,6 +43,9 @@ type Limits struct {
 	// Timeout is how long one unit may take until its manager says that it is
 	// up or down; 0 leaves that to the unit's own limits.
 	Timeout time.Duration
+	// Usual tells that nobody has chosen Timeout: it gives way to a unit that may
+	// take longer by its own word.
+	Usual bool
 	// Stable is how long a unit has to stay up to count.
 	Stable time.Duration
 }

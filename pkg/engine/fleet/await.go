@@ -60,6 +60,15 @@ func startTime(o options) time.Duration {
 	return d
 }
 
+// patience is how long a unit is waited for: what the user gave, or else at least a
+// minute more than the unit itself may take. 0 is for ever.
+func (w expectation) patience(limits apply.Limits) time.Duration {
+	if w.limit == 0 || limits.Timeout > 0 && !limits.Usual {
+		return limits.Timeout
+	}
+	return max(limits.Timeout, time.Minute+w.limit)
+}
+
 // phase is how far a unit has come.
 type phase int
 
@@ -180,13 +189,11 @@ func judge(w expectation, s unitState, current string) sight {
 
 // await waits until a unit has come to what is expected of it, and tells apart why
 // it does not: it fails, no machine takes it, or the agent of its machine is deaf.
-func (e *Engine) await(ctx context.Context, w expectation, timeout time.Duration) error {
+func (e *Engine) await(ctx context.Context, w expectation, limits apply.Limits) error {
 	if w.desired == inactive {
 		return nil
 	}
-	if timeout == 0 && w.limit > 0 {
-		timeout = time.Minute + w.limit
-	}
+	timeout := w.patience(limits)
 	bear := settled
 	if w.fresh {
 		bear = settledNew

@@ -224,7 +224,7 @@ func (c *changer) write(ctx context.Context, s *plan.Step, now *apiUnit) error {
 		if err := c.send(ctx, want, nil); err != nil {
 			return c.refused(s.Unit, err)
 		}
-		return c.await(ctx, c.expect(want, true), c.limits.Timeout)
+		return c.await(ctx, c.expect(want, true), c.limits)
 	}
 	along, release, err := c.hold(ctx, now)
 	if err != nil {
@@ -235,7 +235,7 @@ func (c *changer) write(ctx context.Context, s *plan.Step, now *apiUnit) error {
 	if err := c.send(ctx, want, now); err != nil {
 		return c.refused(s.Unit, err)
 	}
-	if err := c.await(ctx, c.expect(want, false), c.limits.Timeout); err != nil {
+	if err := c.await(ctx, c.expect(want, false), c.limits); err != nil {
 		return err
 	}
 	return c.revive(ctx, along)
@@ -325,7 +325,7 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 		}
 		down := slices.ContainsFunc(slices.Collect(maps.Values(states)), func(st unitState) bool { return badness(st) >= 2 })
 		if !down { // its agent has not come to it yet
-			return c.await(ctx, c.expect(whole, false), c.limits.Timeout)
+			return c.await(ctx, c.expect(whole, false), c.limits)
 		}
 		if err := c.setState(ctx, now, inactive); err != nil {
 			return err
@@ -337,7 +337,7 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 	if err := c.setState(ctx, now, launched); err != nil {
 		return err
 	}
-	return c.await(ctx, c.expect(whole, true), c.limits.Timeout)
+	return c.await(ctx, c.expect(whole, true), c.limits)
 }
 
 // restore puts back what a change of this run found.
@@ -378,12 +378,12 @@ func (c *changer) restore(ctx context.Context, s *plan.Step, ch *change) error {
 		}
 		defer release()
 		if err = c.send(ctx, back, now); err == nil && s.Effect == plan.DoCycle {
-			err = c.await(ctx, c.expect(back, false), c.limits.Timeout)
+			err = c.await(ctx, c.expect(back, false), c.limits)
 		}
 		return errors.Join(err, c.revive(ctx, slices.Concat(ch.along, along)))
 	}
 	if err == nil && s.Effect == plan.DoCycle {
-		err = c.await(ctx, c.expect(back, false), c.limits.Timeout)
+		err = c.await(ctx, c.expect(back, false), c.limits)
 	}
 	return errors.Join(err, c.revive(ctx, ch.along))
 }

@@ -573,6 +573,28 @@ func TestStartTime(t *testing.T) {
 	}
 }
 
+// TestPatience: a unit that may take longer than usual is given that time and a
+// minute for fleet, unless the user says how long.
+func TestPatience(t *testing.T) {
+	usual := apply.Limits{Timeout: 10 * time.Minute, Usual: true}
+	for _, tt := range []struct {
+		limits apply.Limits
+		own    time.Duration
+		want   time.Duration
+	}{
+		{usual, 90 * time.Second, 10 * time.Minute},
+		{usual, 20 * time.Minute, 21 * time.Minute},
+		{usual, 0, 10 * time.Minute},
+		{apply.Limits{Timeout: 5 * time.Minute}, 20 * time.Minute, 5 * time.Minute},
+		{apply.Limits{}, 20 * time.Minute, 21 * time.Minute},
+		{apply.Limits{}, 0, 0},
+	} {
+		if got := (expectation{limit: tt.own}).patience(tt.limits); got != tt.want {
+			t.Errorf("%+v, %v by its own word: %v, want %v", tt.limits, tt.own, got, tt.want)
+		}
+	}
+}
+
 // TestOutageBeforePlaced: while etcd is away, and for a while after it, nothing is
 // placed; that is not for want of a machine.
 func TestOutageBeforePlaced(t *testing.T) {

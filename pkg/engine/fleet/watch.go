@@ -149,7 +149,7 @@ func (c *changer) revive(ctx context.Context, along []string) error {
 			}
 		}
 		w.fresh = true
-		if err := c.await(ctx, w, c.limits.Timeout); err != nil {
+		if err := c.await(ctx, w, c.limits); err != nil {
 			return fmt.Errorf("%s went down with it: %w", name, err)
 		}
 	}
