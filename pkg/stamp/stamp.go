@@ -232,6 +232,9 @@ func (s *stamper) reference(r unitimage.Reference) {
 	}
 	edit, obstacle := r.Edit(s.request.Tag, s.request.Digest, s.request.Literal)
 	if obstacle != nil {
+		if s.cutByContinuation(r) {
+			return
+		}
 		s.finding(r.Span, diag.Error, obstacle.Rule, obstacle.Message, obstacle.Hint)
 		return
 	}
@@ -267,6 +270,9 @@ func (t Target) mentionedIn(text string) bool {
 
 // fromOutside warns of an image that nobody can know from the file.
 func (s *stamper) fromOutside(r unitimage.Reference) {
+	if s.cutByContinuation(r) {
+		return
+	}
 	message, hint := "the image "+strconv.Quote(r.Written)+" is set outside the unit", "stamp the file that sets it, with --image"
 	switch {
 	case r.Shell && positional(r.Written):
