@@ -54,7 +54,7 @@ func hostileCases() []hostileCase {
 		{name: "semicolon comment between continuation lines", source: run + "\\\n ; myrepo/app:1\n myrepo/app\n", want: "stamped"},
 		{name: "backslash and a trailing blank", source: run + "\\ \n  myrepo/app\n", want: "1 image-not-found"},
 		{name: "blank line ends a continuation", source: run + "--rm \\\n\n  myrepo/app\n", want: "1 image-not-found"},
-		{name: "continuation splits the operand", source: run + "myrepo/\\\napp\n", want: "1 image-not-found"},
+		{name: "continuation splits the operand", source: run + "myrepo/\\\napp\n", want: "1 crosses-continuation"},
 		{name: "escaped backslash at the end of the line", source: run + "myrepo/app a\\\\\nExecStop=/bin/true\n", want: "stamped"},
 		{name: "key continued", source: "[Service]\nExecStart \\\n = /usr/bin/docker run myrepo/app\n", want: "stamped"},
 		{name: "blanks everywhere", source: " [Service] \n\tExecStart\t= \t/usr/bin/docker\trun\t\tmyrepo/app\t \n", want: "stamped"},
