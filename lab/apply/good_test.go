@@ -222,7 +222,8 @@ func TestWhatComesUp(t *testing.T) {
 
 	inCase(t, shared, "slow-stop", func(r *rig) {
 		slow := func(build string) string {
-			return "[Service]\nExecStart=/bin/sh -c 'trap \"sleep 2; exit 0\" TERM; echo up " + build + "; while :; do sleep 0.1; done'\n"
+			// mixed: else systemd may catch the sleep that the trap has just begun
+			return "[Service]\nKillMode=mixed\nExecStart=/bin/sh -c 'trap \"sleep 2; exit 0\" TERM; echo up " + build + "; while :; do sleep 0.1; done'\n"
 		}
 		r.want(files{"slow-stop.service": slow("1")})
 		r.apply(0)
