@@ -108,9 +108,6 @@ func TestCost(t *testing.T) {
 		build := 30000
 		for range *rounds {
 			for i, c := range contenders {
-				if s.wire == "ssh" && c.name == "go-git naive" {
-					continue // it wants an agent
-				}
 				build++
 				target := unitPath(build % s.units)
 				file := writeFile(t, dir, "new.service", unitText(fmt.Sprintf("s%d", build%s.units), fmt.Sprintf("%d-develop", build)))

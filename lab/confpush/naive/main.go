@@ -7,11 +7,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-billy/v5/memfs"
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -27,8 +30,14 @@ func push(url, file, target string) error {
 	if err != nil {
 		return err
 	}
+	var auth transport.AuthMethod
+	if key := os.Getenv("CONFPUSH_SSH_KEY"); strings.HasPrefix(url, "ssh:") {
+		if auth, err = ssh.NewPublicKeysFromFile("git", key, ""); err != nil {
+			return err
+		}
+	}
 	files := memfs.New()
-	repo, err := git.Clone(memory.NewStorage(), files, &git.CloneOptions{URL: url, Depth: 1, SingleBranch: true, ReferenceName: "refs/heads/main"})
+	repo, err := git.Clone(memory.NewStorage(), files, &git.CloneOptions{URL: url, Auth: auth, Depth: 1, SingleBranch: true, ReferenceName: "refs/heads/main"})
 	if err != nil {
 		return err
 	}
@@ -53,5 +62,5 @@ func push(url, file, target string) error {
 	if _, err := tree.Commit("Updating", &git.CommitOptions{Author: me}); err != nil {
 		return err
 	}
-	return repo.Push(&git.PushOptions{})
+	return repo.Push(&git.PushOptions{Auth: auth})
 }
