@@ -17,6 +17,21 @@ type instance struct {
 	gen               int    // counts up when what was to become of it does not
 	busy              bool   // the agent is about to replace or stop it
 	hidden            bool   // its record is lost for the moment
+	quiet             bool   // fleetd is back and has not looked at it yet
+}
+
+func newInstance(u *unit) *instance {
+	i := &instance{hash: u.hash, again: u.again, active: "inactive", sub: "dead", current: "loaded"}
+	i.hold(u.name, u.options)
+	return i
+}
+
+// hold gives an instance the options of a unit that systemd has read.
+func (i *instance) hold(name string, options []option) {
+	i.options, i.load = options, "loaded"
+	if b := behave(name, options); b.load != "" {
+		i.load = b.load
+	}
 }
 
 func (i *instance) up() bool {
@@ -40,6 +55,7 @@ func (c *Cluster) replace(name string, options []option, desired string) {
 		u.again++
 	}
 	u.options, u.hash, u.desired = options, sum, desired
+	c.contents[sum] = true
 	if m := c.node(u.machine); m != nil && (u.global() || !c.takes(m, u)) {
 		u.machine = ""
 	}
@@ -51,7 +67,7 @@ func (c *Cluster) replace(name string, options []option, desired string) {
 func (c *Cluster) watchOver(u *unit) {
 	for _, m := range c.machines {
 		i := m.loaded[u.name]
-		if i == nil || !i.up() {
+		if i == nil || !i.up() || m.away {
 			continue
 		}
 		for other, j := range m.loaded {
@@ -74,6 +90,9 @@ func (c *Cluster) destroy(name string) {
 	for _, m := range c.machines {
 		if m.loaded[name] != nil {
 			c.notice(m, name, 0.9, 3.9)
+		}
+		if m.away {
+			continue
 		}
 		ending := 0
 		for other := range m.loaded {
@@ -140,7 +159,7 @@ func (c *Cluster) schedule(u *unit) {
 
 // takes reports whether a unit may be put on a machine.
 func (c *Cluster) takes(m *node, u *unit) bool {
-	if target := u.target(); len(target) > 0 && target[0] != m.ID || !u.fits(m) {
+	if target := u.target(); m.gone || len(target) > 0 && target[0] != m.ID || !u.fits(m) {
 		return false
 	}
 	for _, peer := range u.peers() {
@@ -186,45 +205,92 @@ func (c *Cluster) notice(m *node, name string, low, high float64) {
 func (c *Cluster) reconcile(m *node, name string) {
 	u, i := c.units[name], m.loaded[name]
 	wanted := c.wants(m, u)
+	if i != nil && wanted && !m.away && i.quiet {
+		i.quiet = false
+		if i.current == "launched" && u.desired == "launched" {
+			c.beats[name] = m.ID // started again, which changes nothing
+		}
+	}
 	switch {
 	case !c.etcdDown.IsZero() && c.etcdUp.IsZero():
 		c.notice(m, name, 1, 5)
-	case m.blocked:
+	case m.deaf, m.stuck, m.away:
 		if !slices.Contains(m.missed, name) {
 			m.missed = append(m.missed, name)
 		}
 	case i == nil && !wanted:
 	case i != nil && i.busy:
 		c.notice(m, name, 0.5, 1)
+	case !wanted && !managed(name):
+		// fleet systemd/manager.go: it does not see that it has such a unit
+	case !wanted && i.load != "loaded" && c.opts.Version != Old:
+		c.leave(m, name)
 	case !wanted:
+		c.unbeat(m, name)
 		c.stop(m, name, i, func() { delete(m.loaded, name) })
-	case i == nil && wedges(name, u.options, u.desired) != "":
-		m.blocked = true
+	case i == nil && isTemplate(name):
+		m.stuck, m.left[name] = true, true
+		c.nag(m, name, "Unable to determine agent's current state: failed fetching unit states")
+	case c.aborts(m) && (i == nil || !i.is(u) || u.desired == "launched" && i.current != "launched"):
+		c.notice(m, name, 4.9, 5.1)
 	case i == nil:
-		i = &instance{hash: u.hash, again: u.again, options: u.options, load: "loaded", active: "inactive", sub: "dead", current: "loaded"}
+		delete(m.left, name)
+		i = newInstance(u)
 		m.loaded[name] = i
 		if u.desired == "launched" {
 			c.start(m, name, i)
 		}
 	case !i.is(u):
-		pause := 0.2
-		if instant(i.options) && i.up() || i.active == "inactive" {
-			pause = c.between(4.45, 4.85) // the agent trips over the unit, which systemd has dropped already
-		}
-		i.hash, i.again, i.current = u.hash, u.again, "loaded"
-		c.stop(m, name, i, func() {
-			i.options, i.load, i.busy = u.options, "loaded", true
-			c.after(pause, func() {
-				i.busy, i.active, i.sub = false, "inactive", "dead"
-				c.reconcile(m, name)
-			})
-		})
+		c.swap(m, u, i)
 	case u.desired == "launched" && i.current != "launched":
 		c.start(m, name, i)
 	case u.desired == "loaded" && i.current == "launched":
 		i.current = "loaded"
+		c.unbeat(m, name)
 		c.stop(m, name, i, func() {})
 	}
+}
+
+// aborts reports whether a unit is to be on a machine that its agent cannot load:
+// at each look all that was to be loaded or started after it is left undone
+// (fleet agent/task.go).
+func (c *Cluster) aborts(m *node) bool {
+	for name, u := range c.units {
+		if !isTemplate(name) && wedges(name, u.options, u.desired) != "" && c.wants(m, u) {
+			return true
+		}
+	}
+	return false
+}
+
+// swap is an agent that stops a unit, loads it as it is now and starts it. The new
+// version counts as launched while the old program is still ending.
+func (c *Cluster) swap(m *node, u *unit, i *instance) {
+	pause, load := 0.2, 0.2
+	trips := instant(i.options) && i.up() || i.active == "inactive" && i.load == "loaded"
+	if trips {
+		pause, load = c.between(4.45, 4.85), 0 // the agent trips over the unit, which systemd has dropped already
+	}
+	hash, again, options, launched := u.hash, u.again, u.options, u.desired == "launched"
+	i.current = "loaded"
+	c.unbeat(m, u.name)
+	c.after(load, func() {
+		i.hash, i.again = hash, again
+		if launched && !trips {
+			c.beats[u.name] = m.ID
+		}
+	})
+	c.stop(m, u.name, i, func() {
+		i.hold(u.name, options)
+		i.busy = true
+		c.after(pause, func() {
+			i.busy, i.active, i.sub = false, "inactive", "dead"
+			if c.units[u.name] == nil || c.units[u.name].desired != "launched" {
+				c.unbeat(m, u.name)
+			}
+			c.reconcile(m, u.name)
+		})
+	})
 }
 
 // stop takes a unit down, and with it what requires it.
@@ -278,11 +344,11 @@ func (c *Cluster) takeAlong(m *node, name string) {
 // start brings a unit up, or to what comes of it.
 func (c *Cluster) start(m *node, name string, i *instance) {
 	i.current = "launched"
+	c.beats[name] = m.ID
 	i.gen++
 	gen := i.gen
 	b := behave(name, i.options)
 	if b.load != "" {
-		i.load, i.active, i.sub = b.load, "inactive", "dead"
 		return
 	}
 	i.active, i.sub = "activating", "start"

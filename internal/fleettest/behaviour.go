@@ -26,6 +26,8 @@ func behave(name string, options []option) behaviour {
 		return behaviour{active: "active", sub: "listening"}
 	case ".mount":
 		return behaviour{active: "active", sub: "mounted"}
+	case ".target", ".slice":
+		return behaviour{active: "active", sub: "active"}
 	}
 	words := strings.Fields(last(options, "Service", "ExecStart"))
 	if len(words) == 0 {

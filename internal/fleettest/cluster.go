@@ -56,12 +56,16 @@ type Cluster struct {
 
 	mu       sync.Mutex
 	now      time.Time // up to when everything has happened
+	born     time.Time
 	rand     *rand.Rand
+	phases   *rand.Rand
 	events   []event
 	seq      int
 	units    map[string]*unit
 	machines []*node
 	poisoned map[string]bool
+	beats    map[string]string // the machine that says it has a unit launched, by unit
+	contents map[string]bool   // hashes of all unit files ever stored: etcd keeps them
 	log      []Request
 	faults   []string
 	failing  []fault
@@ -74,9 +78,23 @@ type Cluster struct {
 // A node is a machine with what its agent has loaded.
 type node struct {
 	Machine
-	loaded  map[string]*instance
-	blocked bool // the agent does nothing more
-	missed  []string
+	loaded map[string]*instance
+	deaf   bool // the agent does nothing
+	stuck  bool // the agent stumbles over a template at each look
+	missed []string
+	// left are the files in fleet's folder that the agent does not get rid of.
+	left    map[string]bool
+	journal []string
+	phase   float64 // of its heartbeats, in seconds
+
+	away  bool // fleetd does not run
+	stops int
+	gone  bool                 // so long that the cluster has forgotten the machine
+	last  map[string]UnitState // what it said last, as long as the cluster remembers
+}
+
+func newNode(m Machine, phase float64) *node {
+	return &node{Machine: m, loaded: map[string]*instance{}, left: map[string]bool{}, phase: phase}
 }
 
 // A unit is what the registry holds of one.
@@ -116,10 +134,12 @@ func NewCluster(opts Options) *Cluster {
 	}
 	c := &Cluster{
 		opts: opts, now: opts.Now(), rand: rand.New(rand.NewPCG(opts.Seed, 1)),
-		units: map[string]*unit{}, poisoned: map[string]bool{},
+		units: map[string]*unit{}, poisoned: map[string]bool{}, beats: map[string]string{}, contents: map[string]bool{},
 	}
+	c.born = c.now
+	c.phases = rand.New(rand.NewPCG(opts.Seed, 2))
 	for _, m := range opts.Machines {
-		c.machines = append(c.machines, &node{Machine: m, loaded: map[string]*instance{}})
+		c.machines = append(c.machines, newNode(m, c.phases.Float64()*beat))
 	}
 	return c
 }
@@ -188,14 +208,19 @@ func (c *Cluster) SetEtcd(up bool) {
 func (c *Cluster) Block(id string, blocked bool) {
 	c.locked(func() {
 		m := c.node(id)
-		m.blocked = blocked
+		m.deaf = blocked
 		if !blocked {
-			for _, name := range m.missed {
-				c.notice(m, name, 0.2, 5)
-			}
-			m.missed = nil
+			c.catchUp(m)
 		}
 	})
+}
+
+// catchUp has an agent look at what it has missed.
+func (c *Cluster) catchUp(m *node) {
+	for _, name := range m.missed {
+		c.notice(m, name, 0.2, 5)
+	}
+	m.missed = nil
 }
 
 // SetMachines replaces the machines that are known; what runs on those that stay
@@ -206,7 +231,7 @@ func (c *Cluster) SetMachines(machines []Machine) {
 		for _, m := range machines {
 			n := c.node(m.ID)
 			if n == nil {
-				n = &node{loaded: map[string]*instance{}}
+				n = newNode(m, c.phases.Float64()*beat)
 			}
 			n.Machine = m
 			next = append(next, n)

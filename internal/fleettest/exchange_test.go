@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ const (
 	sleep  = `[{"section":"Service","name":"ExecStart","value":"/usr/bin/sleep 3000"}]`
 	longer = `[{"section":"Service","name":"ExecStart","value":"/usr/bin/sleep 4000"}]`
 )
+
+const everywhere = `[{"section":"Service","name":"ExecStart","value":"/usr/bin/sleep 3000"},{"section":"X-Fleet","name":"Global","value":"true"}]`
 
 func body(state, options string) string {
 	var parts []string
@@ -88,6 +91,7 @@ func TestExchanges(t *testing.T) {
 			get("/units", 200, `{}`), get("/state", 200, `{}`), get("/units/a.service", 404, gone),
 			{"DELETE", "/fleet/v1/units/a.service", "", 404, gone},
 			get("/state?unitName=a.service", 200, `{}`),
+			get("/state?unitName=a.service&machineID=1", 200, `{}`),
 			get("/state/a.service", 0, ``),
 			get("/machines", 200, `{"machines":[{"id":"11111111111111111111111111111111","primaryIP":"10.88.0.1","metadata":{"node":"n1"}},{"id":"22222222222222222222222222222222","primaryIP":"10.88.0.2","metadata":{"node":"n2"}}]}`),
 			{"GET", "/v1-alpha/units", "", 200, `{}`},
@@ -97,8 +101,18 @@ func TestExchanges(t *testing.T) {
 			{"POST", "/fleet/v1/units", "", 405, failure(405, "only GET supported against this resource")},
 			{"HEAD", "/fleet/v1/units", "", 405, failure(405, "only GET supported against this resource")},
 			{"POST", "/fleet/v1/units/a.service", "", 405, failure(405, "only GET, PUT and DELETE supported against this resource")},
+			{"PUT", "/fleet/v1/state", "", 405, failure(405, "only GET supported against this resource")},
+			{"DELETE", "/fleet/v1/machines", "", 405, failure(405, "only GET supported against this resource")},
+			{"HEAD", "/fleet/v1/units/a.service", "", 405, failure(405, "only GET, PUT and DELETE supported against this resource")},
+			{"PATCH", "/fleet/v1/units/a.service", "", 405, failure(405, "only GET, PUT and DELETE supported against this resource")},
 			{"GET", "/", "", 405, failure(405, "")}, {"GET", "/fleet/v1", "", 405, failure(405, "")},
-			get("/units/", 404, failure(404, "")), get("/nothing", 404, failure(404, "")),
+			get("/units/", 404, failure(404, "")), get("/nothing", 404, failure(404, "")), get("/state/", 404, failure(404, "")), get("/machines/", 404, failure(404, "")),
+			get("/discovery", 200, `*`), {"GET", "/metrics", "", 200, `*`},
+		}},
+		{"global", fleettest.New, []exchange{
+			put("g.service", body("launched", everywhere), 201, ``),
+			get("/units/g.service", 200, `{"name":"g.service","options":`+everywhere+`,"desiredState":"launched"}`),
+			get("/units", 200, `{"units":[{"name":"g.service","options":`+everywhere+`,"desiredState":"launched","currentState":"inactive"}]}`),
 		}},
 		{"machines", fleettest.New, []exchange{
 			{"PATCH", "/fleet/v1/machines", `[{"op":"add","path":"/11111111111111111111111111111111/metadata/x","value":{"value":"v"}}]`, 204, ``},
@@ -153,6 +167,7 @@ func TestExchanges(t *testing.T) {
 			put("b.service", `{"desiredState":`, 400, failure(400, "unable to decode body: unexpected EOF")),
 			put("b.service", `{"name":"c.service"}`, 400, failure(400, `name in URL "b.service" differs from unit name in request body "c.service"`)),
 			put("b.service", `{"machineID":"x","currentState":"launched","nonsense":1,"desiredState":"inactive","options":`+sleep+`}`, 201, ``),
+			get("/units/b.service", 200, `{"name":"b.service","options":`+sleep+`,"desiredState":"inactive","currentState":"inactive"}`),
 		}},
 		{"names", fleettest.New, []exchange{
 			put("foo", body("", sleep), 400, failure(400, `unit name must contain "."`)),
@@ -243,9 +258,167 @@ func TestNoAnswer(t *testing.T) {
 	if response, err := http.Get(endpoint + "/fleet/v1/state/a.service"); err == nil {
 		t.Errorf("status %d", response.StatusCode)
 	}
-	response, err := http.Get(endpoint + "/fleet/v1/machines")
-	if err != nil || response.Header.Get("Server") != "fleetd/1.0.0" {
-		t.Errorf("%v, %v", response, err)
+}
+
+// TestHeaders: every answer says who gives it, and one without a body says that.
+func TestHeaders(t *testing.T) {
+	for _, version := range []string{fleettest.New, fleettest.Old} {
+		c, _ := cluster(version)
+		endpoint := c.Serve(t, "tcp", "127.0.0.1:0")
+		for _, tt := range []struct {
+			method, path, body string
+			status             int
+			kind               string
+		}{
+			{"GET", "/fleet/v1/machines", "", 200, "application/json"},
+			{"GET", "/v1-alpha/machines", "", 200, "application/json"},
+			{"GET", "/fleet/v1/discovery", "", 200, "application/json"},
+			{"GET", "/metrics", "", 200, "text/plain; version=0.0.4"},
+			{"GET", "/fleet/v1/units/a.service", "", 404, "application/json"},
+			{"POST", "/fleet/v1/units", "", 405, "application/json"},
+			{"PUT", "/fleet/v1/units/a.service", body("inactive", sleep), 201, ""},
+			{"PUT", "/fleet/v1/units/a.service", body("loaded", ""), 204, ""},
+			{"PUT", "/fleet/v1/units/b.service", body("loaded", ""), 409, "application/json"},
+			{"DELETE", "/fleet/v1/units/a.service", "", 204, ""},
+		} {
+			request, err := http.NewRequestWithContext(t.Context(), tt.method, endpoint+tt.path, strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Type", "application/json")
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if got := response.Header.Get("Server"); response.StatusCode != tt.status || got != "fleetd/"+version || response.Header.Get("Content-Type") != tt.kind {
+				t.Errorf("%s %s: %d from %q, %q", tt.method, tt.path, response.StatusCode, got, response.Header.Get("Content-Type"))
+			}
+			if tt.status == 201 && response.ContentLength != 0 {
+				t.Errorf("%s %s: a body of %d bytes", tt.method, tt.path, response.ContentLength)
+			}
+		}
+	}
+}
+
+// TestOneState: the resource of a single unit's state gives one record of it, and in
+// the old version nothing ever.
+func TestOneState(t *testing.T) {
+	for version, want := range map[string]string{
+		fleettest.New: `200 {"name":"g.service","hash":"c94da4f451db8c87ed07cfcfc4263a5f17c24862","machineID":"11111111111111111111111111111111","systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"}`,
+		fleettest.Old: "404 " + failure(404, ""),
+	} {
+		c, at := cluster(version)
+		ask(c, "PUT", "/fleet/v1/units/g.service", body("launched", everywhere))
+		at.now = at.now.Add(10 * time.Second)
+		if status, got := ask(c, "GET", "/fleet/v1/state/g.service", ""); fmt.Sprint(status, " ", got) != want {
+			t.Errorf("%s: %d %s", version, status, got)
+		}
+	}
+}
+
+// TestFirstSeconds is the exchange that was recorded of one unit: it is there at once,
+// and some seconds later it has a machine and is launched; and that of a global one.
+func TestFirstSeconds(t *testing.T) {
+	c, at := cluster(fleettest.New)
+	ask(c, "PUT", "/fleet/v1/units/foo.service", body("launched", sleep))
+	ask(c, "PUT", "/fleet/v1/units/glob.service", body("launched", everywhere))
+	at.now = at.now.Add(5 * time.Second)
+	record := func(machine string) string {
+		return `{"name":"glob.service","hash":"c94da4f451db8c87ed07cfcfc4263a5f17c24862","machineID":"` + machine + `","systemdLoadState":"loaded","systemdActiveState":"active","systemdSubState":"running"}`
+	}
+	for target, want := range map[string]string{
+		"/units/foo.service":                              `{"name":"foo.service","options":` + sleep + `,"desiredState":"launched","currentState":"launched","machineID":"11111111111111111111111111111111"}`,
+		"/units/glob.service":                             `{"name":"glob.service","options":` + everywhere + `,"desiredState":"launched"}`,
+		"/state?unitName=glob.service":                    `{"states":[` + record(node1) + "," + record(node2) + `]}`,
+		"/state?unitName=glob.service&machineID=" + node2: `{"states":[` + record(node2) + `]}`,
+		"/state?machineID=3":                              `{}`,
+	} {
+		if status, got := ask(c, "GET", "/fleet/v1"+target, ""); status != 200 || got != want {
+			t.Errorf("%s: %d\ngot  %s\nwant %s", target, status, got, want)
+		}
+	}
+}
+
+// TestSuffixes: which kinds of unit are stored, as plain units and as instances.
+func TestSuffixes(t *testing.T) {
+	for _, kind := range strings.Fields("automount busname device mount path scope service slice snapshot socket swap target timer") {
+		for _, name := range []string{"a." + kind, "a@." + kind, "a@1." + kind} {
+			c, _ := cluster(fleettest.New)
+			want := 201
+			if strings.Contains(name, "@") && !slices.Contains([]string{"path", "service", "socket", "target", "timer"}, kind) {
+				want = 400
+			}
+			if status, got := ask(c, "PUT", "/fleet/v1/units/"+name, body("inactive", sleep)); status != want {
+				t.Errorf("%s: %d %s", name, status, got)
+			}
+		}
+	}
+}
+
+// TestUnseenKinds: fleetd does not see units of some kinds in its own folder, so that
+// one is started and never stopped again.
+func TestUnseenKinds(t *testing.T) {
+	for _, tt := range []struct {
+		unit, after string
+	}{{"a.socket", ""}, {"a.target", "loaded/active/active"}} {
+		s := simulate(t, fleettest.New, 1)
+		s.put(tt.unit, "launched", `[{"section":"Unit","name":"Description","value":"a"}]`)
+		s.rest(10)
+		ask(s.Cluster, "DELETE", "/fleet/v1/units/"+tt.unit, "")
+		s.rest(30)
+		if got := s.state(tt.unit); got != tt.after {
+			t.Errorf("%s after it was deleted: %q", tt.unit, got)
+		}
+	}
+}
+
+// TestTwoWriters: nothing keeps them apart, each overwrites the other, and the store
+// keeps what both ever wrote.
+func TestTwoWriters(t *testing.T) {
+	c, _ := cluster(fleettest.New)
+	for i := range 50 {
+		for _, options := range []string{sleep, longer} {
+			if status, got := ask(c, "PUT", "/fleet/v1/units/a.service", body("launched", options)); status != 201 {
+				t.Fatalf("%d-th: %d %s", i, status, got)
+			}
+		}
+	}
+	if _, got := ask(c, "GET", "/fleet/v1/units/a.service", ""); !strings.Contains(got, "sleep 4000") {
+		t.Error(got)
+	}
+	ask(c, "DELETE", "/fleet/v1/units/a.service", "")
+	if n := c.Contents(); n != 2 {
+		t.Errorf("%d contents", n)
+	}
+}
+
+// TestSnapshot: each page is a look of its own, so that a unit can come twice.
+func TestSnapshot(t *testing.T) {
+	c, _ := cluster(fleettest.New)
+	for i := range 150 {
+		c.Put(fmt.Sprintf("u%03d.service", i), "[Service]\nExecStart=/bin/sleep 1\n", "inactive")
+	}
+	_, one := ask(c, "GET", "/fleet/v1/units", "")
+	c.Put("a.service", "[Service]\nExecStart=/bin/sleep 1\n", "inactive")
+	_, two := ask(c, "GET", "/fleet/v1/units?nextPageToken=ZAACAA==", "")
+	if name := `"name":"u099.service"`; !strings.Contains(one, name) || !strings.Contains(two, name) {
+		t.Error("the last of the first page does not come again")
+	}
+}
+
+// TestSendBack: options as they are read are the same when they are sent.
+func TestSendBack(t *testing.T) {
+	for _, version := range []string{fleettest.New, fleettest.Old} {
+		c, _ := cluster(version)
+		loose := `[{"section":"A","name":"X","value":" 1 "},{"section":"B","name":"Y","value":"2 \\\n  3"},{"section":"A","name":"Z","value":"4\nW=5"}]`
+		ask(c, "PUT", "/fleet/v1/units/a.service", body("inactive", loose))
+		before, _ := c.File("a.service")
+		_, got := ask(c, "GET", "/fleet/v1/units/a.service", "")
+		status, answer := ask(c, "PUT", "/fleet/v1/units/a.service", got)
+		if after, _ := c.File("a.service"); status != 204 || after != before {
+			t.Errorf("%s: %d %s\nsent back %s", version, status, answer, got)
+		}
 	}
 }
 

@@ -19,6 +19,9 @@ type answer struct {
 	body   any // nil is an empty body
 }
 
+// text is a body that is not JSON.
+type text string
+
 // fail is an answer with the server's kind of error; nil has an empty text.
 func fail(status int, err error) answer {
 	type detail struct {
@@ -45,6 +48,11 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.body == nil {
 		w.WriteHeader(a.status)
+		return
+	}
+	if t, plain := a.body.(text); plain {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = io.WriteString(w, string(t)) // a client that is gone is no concern
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -120,7 +128,7 @@ func (c *Cluster) route(r *http.Request, body []byte) answer {
 	case r.URL.Path == "/" || ok && path == "":
 		return fail(http.StatusMethodNotAllowed, nil)
 	case r.URL.Path == "/metrics":
-		return answer{http.StatusOK, map[string]string{}}
+		return answer{http.StatusOK, text("# TYPE fleet_server_up gauge\nfleet_server_up 1\n")}
 	case !ok:
 		return fail(http.StatusNotFound, nil)
 	case path == "/discovery":
@@ -153,7 +161,9 @@ func (c *Cluster) route(r *http.Request, body []byte) answer {
 			t, err := c.token(r.URL.Query())
 			var all []Machine
 			for _, m := range c.machines {
-				all = append(all, m.Machine)
+				if !m.gone {
+					all = append(all, m.Machine)
+				}
 			}
 			machines, next := page(all, t)
 			return pageOf("machines", machines, next), next, err

@@ -137,6 +137,18 @@ func TestTimings(t *testing.T) {
 func TestSlowWays(t *testing.T) {
 	for _, version := range []string{fleettest.New, fleettest.Old} {
 		seen := map[string][]float64{}
+		if version == fleettest.Old {
+			for seed := range uint64(200) {
+				s := simulate(t, version, seed)
+				s.put(name, "launched", killed(sleep))
+				s.until("up", func() bool { return s.state(name) == up })
+				old := s.hash(name)
+				ask(s.Cluster, "DELETE", "/fleet/v1/units/"+name, "")
+				s.put(name, "launched", killed(longer))
+				seen["delete and put what ends at once"] = append(seen["delete and put what ends at once"],
+					s.until("again", func() bool { return s.hash(name) != old && s.state(name) == up }))
+			}
+		}
 		for seed := range uint64(200) {
 			s := simulate(t, version, seed)
 			s.put(name, "launched", sleep)
@@ -158,7 +170,7 @@ func TestSlowWays(t *testing.T) {
 			s.until("again", again)
 			seen["stop and put"] = append(seen["stop and put"], s.at.now.Sub(began).Seconds())
 		}
-		for what, measured := range map[string]float64{"delete and put": 3, "stop and put": 10} {
+		for what, measured := range map[string]float64{"delete and put": 3, "delete and put what ends at once": 5.7, "stop and put": 10} {
 			if took := seen[what]; len(took) > 0 && (slices.Min(took) > measured || slices.Max(took) < measured) {
 				t.Errorf("%s: %s takes %.1f to %.1f s, measured were %.1f", version, what, slices.Min(took), slices.Max(took), measured)
 			}
@@ -189,16 +201,27 @@ func TestRestartsForNothing(t *testing.T) {
 	}
 }
 
-// TestBetween: a replaced unit shows its new hash while the old program stops.
+// TestBetween: a unit that is replaced is loaded for a moment, and then launched with
+// its new hash while the old program still stops.
 func TestBetween(t *testing.T) {
-	s := simulate(t, fleettest.New, 1)
-	s.put(name, "launched", sleep)
-	s.until("up", func() bool { return s.state(name) == up })
-	old := s.hash(name)
-	s.put(name, "launched", longer)
-	s.until("stopping", func() bool { return s.state(name) == "loaded loaded/deactivating/stop-sigterm" })
-	if s.hash(name) == old {
-		t.Error("the old hash")
+	for seed := range uint64(50) {
+		s := simulate(t, fleettest.New, seed)
+		s.put(name, "launched", sleep)
+		s.until("up", func() bool { return s.state(name) == up })
+		old, on := s.hash(name), s.Units()[0].MachineID
+		s.put(name, "launched", longer)
+		took := s.until("noticed", func() bool { return s.state(name) != up })
+		if got := s.state(name); took < 0.2 || took > 3.4 || got != "loaded loaded/deactivating/stop-sigterm" {
+			t.Errorf("seed %d: noticed after %.1f s, %s", seed, took, got)
+		}
+		s.until("launched", func() bool { return s.state(name) == "launched loaded/deactivating/stop-sigterm" })
+		if s.hash(name) == old {
+			t.Errorf("seed %d: launched with the old hash", seed)
+		}
+		s.until("up", func() bool { return s.state(name) == up })
+		if now := s.Units()[0].MachineID; now != on || s.hash(name) == old {
+			t.Errorf("seed %d: up on %s, was on %s", seed, now, on)
+		}
 	}
 }
 
@@ -243,7 +266,8 @@ func TestStates(t *testing.T) {
 }
 
 // TestWedges: a template that is launched, or a bad [Install], and the agent of
-// that machine does nothing more; the other does.
+// that machine does nothing more; the other does. Deleting the template does not
+// help, nor does starting fleetd again, as long as the template's file is there.
 func TestWedges(t *testing.T) {
 	for unit, options := range map[string]string{
 		"t@.service": sleep,
@@ -258,8 +282,39 @@ func TestWedges(t *testing.T) {
 		if s.state("x.service") != "inactive" || s.state("y.service") != up || len(s.Faults()) != 1 {
 			t.Errorf("%s: x %s, y %s, faults %q", unit, s.state("x.service"), s.state("y.service"), s.Faults())
 		}
+		if status, got := ask(s.Cluster, "DELETE", "/fleet/v1/units/"+unit, ""); status != 204 {
+			t.Fatalf("%s: %d %s", unit, status, got)
+		}
+		s.rest(60)
+		if unit == "i.service" { // then nothing holds up the others any more
+			if s.state("x.service") != up {
+				t.Errorf("%s is deleted: x %s", unit, s.state("x.service"))
+			}
+			continue
+		}
+		if s.state("x.service") != "inactive" {
+			t.Errorf("%s is deleted: x %s", unit, s.state("x.service"))
+		}
+		for _, cure := range []func(){func() {}, func() { s.RemoveFile(node1, unit) }} {
+			if got := s.state("x.service"); got != "inactive" {
+				t.Errorf("%s: x %s before the cure", unit, got)
+			}
+			cure()
+			s.StopFleetd(node1)
+			s.rest(1)
+			s.StartFleetd(node1)
+			s.rest(60)
+		}
+		if s.state("x.service") != up {
+			t.Errorf("%s: x %s after its file was removed and fleetd was started again; %q", unit, s.state("x.service"), s.Journal(node1))
+		}
 	}
 }
+
+const (
+	node1 = "11111111111111111111111111111111"
+	node2 = "22222222222222222222222222222222"
+)
 
 func TestEtcd(t *testing.T) {
 	s := simulate(t, fleettest.New, 1)
@@ -274,10 +329,13 @@ func TestEtcd(t *testing.T) {
 		t.Errorf("%d %s", status, got)
 	}
 	s.SetEtcd(true)
-	if got := s.state(name); got != "inactive" {
-		t.Errorf("just back: %s", got)
+	for range 119 {
+		if status, got := ask(s.Cluster, "GET", "/fleet/v1/units", ""); status != 200 || s.state(name) != "inactive" || !strings.Contains(got, `"currentState":"inactive"`) {
+			t.Fatalf("back: %d %s, %s", status, got, s.state(name))
+		}
+		s.rest(0.1)
 	}
-	s.rest(12)
+	s.rest(0.1)
 	if got := s.state(name); got != up {
 		t.Errorf("later: %s", got)
 	}

@@ -197,7 +197,7 @@ func (c *Cluster) Put(name, text, desired string) {
 			u.options = append(u.options, option{o.Section, o.Name, o.Value})
 		}
 		u.hash = hash(u.options)
-		c.units[name] = u
+		c.units[name], c.contents[u.hash] = u, true
 		if desired == "inactive" {
 			return
 		}
@@ -206,7 +206,7 @@ func (c *Cluster) Put(name, text, desired string) {
 				if !u.global() {
 					u.machine = m.ID
 				}
-				i := &instance{hash: u.hash, options: u.options, load: "loaded", active: "inactive", sub: "dead", current: "loaded"}
+				i := newInstance(u)
 				m.loaded[name] = i
 				if desired == "launched" {
 					c.start(m, name, i)
@@ -241,8 +241,17 @@ func (c *Cluster) api(u *unit) Unit {
 		return result
 	}
 	result.CurrentState, result.MachineID = "inactive", u.machine
-	if m := c.node(u.machine); m != nil && m.loaded[u.name] != nil && !c.blind() {
-		result.CurrentState = m.loaded[u.name].current
+	m := c.node(u.machine)
+	if m == nil || c.blind() {
+		return result
+	}
+	// fleet registry/job_state.go: loaded is what has a state, launched that of
+	// which the machine also says so itself
+	if _, told := m.told(u.name); told {
+		result.CurrentState = "loaded"
+		if c.beats[u.name] == m.ID {
+			result.CurrentState = "launched"
+		}
 	}
 	return result
 }
@@ -254,9 +263,9 @@ func (c *Cluster) states() []UnitState {
 		return nil
 	}
 	for _, m := range c.machines {
-		for name, i := range m.loaded {
-			if !i.hidden {
-				list = append(list, UnitState{name, i.hash, m.ID, i.load, i.active, i.sub})
+		for name := range m.loaded {
+			if s, told := m.told(name); told {
+				list = append(list, s)
 			}
 		}
 	}
@@ -267,6 +276,25 @@ func (c *Cluster) states() []UnitState {
 		return strings.Compare(a.MachineID, b.MachineID)
 	})
 	return list
+}
+
+// told is what a machine says of a unit, and whether it says anything.
+func (m *node) told(name string) (UnitState, bool) {
+	if m.away {
+		s, known := m.last[name]
+		return s, known
+	}
+	i := m.loaded[name]
+	if i == nil || i.hidden || i.quiet {
+		return UnitState{}, false
+	}
+	return UnitState{name, i.hash, m.ID, i.load, i.active, i.sub}, true
+}
+
+// Contents is how many different unit files the store holds: none is ever removed.
+func (c *Cluster) Contents() (n int) {
+	c.locked(func() { n = len(c.contents) })
+	return n
 }
 
 // blind reports whether the store has just come back and knows no state yet.

@@ -105,13 +105,17 @@ func wedges(name string, options []option, desired string) string {
 	return ""
 }
 
+// managed reports whether fleetd sees such files in its folder (fleet unit/unit.go).
+func managed(name string) bool {
+	return slices.Contains([]string{"service", "socket", "timer", "path", "device", "mount", "automount"}, name[strings.LastIndexByte(name, '.')+1:])
+}
+
 // careless is why a careful client would not send a unit, "" if it would.
 func careless(name string, sent, stored []option, desired string) string {
 	if why := wedges(name, sent, desired); why != "" {
 		return why
 	}
-	kind := name[strings.LastIndexByte(name, '.')+1:]
-	if !slices.Contains([]string{"service", "socket", "timer", "path", "device", "mount", "automount"}, kind) {
+	if !managed(name) {
 		return "a kind of unit that fleetd does not manage"
 	}
 	if !slices.Equal(sent, stored) {
