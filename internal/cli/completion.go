@@ -68,7 +68,11 @@ _PROGRAM() {
     [[ -n ${options[1]} ]] && _describe PROGRAM options
     _files
 }
-compdef _PROGRAM PROGRAM
+if [[ ${funcstack[1]} == _PROGRAM ]]; then
+    _PROGRAM "$@" # zsh loads this file when completion is first asked for
+else
+    compdef _PROGRAM PROGRAM
+fi
 `,
 	"powershell": `Register-ArgumentCompleter -Native -CommandName PROGRAM -ScriptBlock {
     param($word, $ast, $position)
