@@ -40,6 +40,9 @@ type config struct {
 		Dockerfile                   string
 		Files                        []string `yaml:"extra_files"`
 		Labels                       map[string]string
+		Arguments                    map[string]string `yaml:"build_args"`
+		Flags                        []string
+		SBOM                         string
 	} `yaml:"dockers_v2"`
 	Checksum struct {
 		Name      string `yaml:"name_template"`
@@ -50,6 +53,7 @@ type config struct {
 type build struct {
 	ID, Main, Binary    string
 	Env, Flags, Ldflags []string
+	Tags                []string
 	Goos, Goarch        []string
 	Timestamp           string `yaml:"mod_timestamp"`
 }
@@ -104,8 +108,16 @@ func TestBuilds(t *testing.T) {
 		if b.Main != "./cmd/"+b.ID || b.Binary != b.ID {
 			t.Errorf("%s builds %s into %s", b.ID, b.Main, b.Binary)
 		}
-		if !slices.Contains(b.Env, "CGO_ENABLED=0") || !slices.Contains(b.Flags, "-trimpath") || b.Timestamp != "{{ .CommitTimestamp }}" {
+		if !slices.Equal(b.Env, []string{"CGO_ENABLED=0", "GOFLAGS=-buildvcs=false"}) || !slices.Contains(b.Flags, "-trimpath") || b.Timestamp != "{{ .CommitTimestamp }}" {
 			t.Errorf("%s: not static, or not the same each time", b.ID)
+		}
+		// What is measured is what is released.
+		tags := ""
+		if len(b.Tags) > 0 {
+			tags = "-tags " + strings.Join(b.Tags, ",") + " "
+		}
+		if measured := regexp.MustCompile(`(?m)^CGO_ENABLED=0 go build -trimpath ` + tags + `-ldflags '-s -w' .* \./cmd/` + b.ID + `\b`); !measured.MatchString(read(t, ".ci/run")) {
+			t.Errorf("%s: .ci/run does not build it with %q", b.ID, tags)
 		}
 		if !slices.Contains(b.Goos, "linux") || !slices.Contains(b.Goarch, "amd64") || !slices.Contains(b.Goarch, "arm64") {
 			t.Errorf("%s: %v %v", b.ID, b.Goos, b.Goarch)
@@ -167,6 +179,11 @@ func TestImages(t *testing.T) {
 		if d.Labels["org.opencontainers.image.version"] != "{{ .Version }}" {
 			t.Errorf("%s has the labels %v", name, d.Labels)
 		}
+		// Two builds give one image, which nothing of the second build's time is attached to.
+		if d.Arguments["SOURCE_DATE_EPOCH"] != "{{ .CommitTimestamp }}" || d.SBOM != "false" ||
+			!slices.Equal(d.Flags, []string{"--output=type=image,rewrite-timestamp=true", "--provenance=false"}) {
+			t.Errorf("%s is another image each time: %+v", name, d)
+		}
 		content := read(t, d.Dockerfile)
 		for _, want := range []string{"FROM scratch\n", "COPY ${TARGETPLATFORM}/" + name + " /" + name + "\n", "ENTRYPOINT [\"/" + name + "\"]\n"} {
 			if !strings.Contains(content, want) {
@@ -216,7 +233,7 @@ func TestVersions(t *testing.T) {
 	if found < 15 {
 		t.Errorf("%d versions were found", found)
 	}
-	if content := read(t, ".circleci/config.yml"); !strings.Contains(content, "goreleaser/v2@v2.14.") || !strings.Contains(read(t, ".goreleaser.yaml"), "goreleaser 2.14.") || !strings.Contains(read(t, "CONTRIBUTING.md"), "goreleaser/v2@v2.14.") {
+	if content := read(t, ".ci/run"); !strings.Contains(content, "\ngoreleaser=v2.14.3\n") || !strings.Contains(read(t, ".goreleaser.yaml"), "goreleaser 2.14.") || !strings.Contains(read(t, "CONTRIBUTING.md"), "goreleaser/v2@v2.14.3") {
 		t.Error("the version of goreleaser is not the same everywhere")
 	}
 }

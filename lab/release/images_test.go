@@ -23,9 +23,8 @@ import (
 )
 
 const (
-	version = "0.1.0"
-	bundle  = "etc/ssl/certs/ca-certificates.crt"
-	mega    = 1_000_000
+	bundle = "etc/ssl/certs/ca-certificates.crt"
+	mega   = 1_000_000
 )
 
 // images are what is expected of each: its user, and how many bytes it may have.
@@ -39,25 +38,25 @@ var images = []struct {
 	{"confapply", "", 12 * mega, nil},
 }
 
-// TestImages builds the three images as a release does, in a docker engine without a
-// network, and looks at all that is in them. Then it runs the commands of their page.
+// TestImages builds the three images of the release in a docker engine without a network,
+// and looks at all that is in them. Then it runs the commands of their page.
 func TestImages(t *testing.T) {
+	r := releases(t)
 	authority := newAuthority(t)
-	programs := build(t)
 	n := node.Boot(t)
 	engine.Start(t, n, "docker")
 	for _, image := range images {
 		t.Run(image.name, func(t *testing.T) {
 			n := n.For(t)
 			tag := "unitstamp/" + image.name + ":" + version
-			dir := layout(t, image.name, programs)
+			dir := layout(t, r.first, image.name, runtime.GOARCH)
 			if slices.Contains(image.more, bundle) {
 				// Git servers of the lab are signed for by an authority of its own.
 				add(t, filepath.Join(dir, ".release", "out", "ca-certificates.crt"), authority.pem)
 			}
 			dockerBuild(t, n, dir, tag)
 
-			want := map[string]string{image.name: filepath.Join(programs, image.name)}
+			want := map[string]string{image.name: r.binary(image.name, runtime.GOARCH)}
 			for _, path := range image.more {
 				want[path] = filepath.Join(dir, ".release", "out", filepath.Base(path))
 			}
@@ -77,36 +76,22 @@ func TestImages(t *testing.T) {
 		})
 	}
 	if !t.Failed() {
-		page(t, n, authority)
+		page(t, n, r, authority)
 	}
 }
 
-// build builds the programs with goreleaser's flags, and returns their folder.
-func build(t *testing.T) string {
+// layout makes the folder that goreleaser hands to docker, from a release's folder: the
+// Dockerfile, the program below its platform, and further files under the paths that they
+// have there.
+func layout(t *testing.T, release, name, arch string) string {
 	t.Helper()
 	dir := t.TempDir()
-	command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X github.com/unitstamp/unitstamp/internal/cli.version="+version, "-o", dir+"/", "./cmd/...")
-	command.Dir, command.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
-}
-
-// layout makes the folder that goreleaser hands to docker: the Dockerfile, the program
-// below its platform, and further files under the paths that they have here.
-func layout(t *testing.T, name, programs string) string {
-	t.Helper()
-	dir, root := t.TempDir(), filepath.Join("..", "..")
-	platform := filepath.Join(dir, "linux", runtime.GOARCH)
-	for _, args := range [][]string{
-		{"install", "-D", "-m", "0644", filepath.Join(root, ".release", name+".Dockerfile"), filepath.Join(dir, "Dockerfile")},
-		{"install", "-D", "-m", "0755", filepath.Join(programs, name), filepath.Join(platform, name)},
-		{filepath.Join(root, ".release", "roots"), filepath.Join(dir, ".release", "out")},
+	for from, to := range map[string]string{
+		filepath.Join(".release", name+".Dockerfile"):           "Dockerfile",
+		binary(name, arch):                                      filepath.Join("linux", arch, name),
+		filepath.Join(".release", "out", "ca-certificates.crt"): filepath.Join(".release", "out", "ca-certificates.crt"),
 	} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v\n%s", args, err, out)
-		}
+		run(t, "install", "-D", "-m", "0755", filepath.Join(release, from), filepath.Join(dir, to))
 	}
 	return dir
 }

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ var legacy = regexp.MustCompile(`(?s)^DEPRECATED: The legacy builder.*?\n\n`)
 
 // page runs the commands of the images' page, as a user, with git servers behind the
 // page's host name.
-func page(t *testing.T, n *node.Node, a *authority) {
+func page(t *testing.T, n *node.Node, r release, a *authority) {
 	p, err := docpage.Read(filepath.Join("..", "..", "docs", "images.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +59,11 @@ func page(t *testing.T, n *node.Node, a *authority) {
 
 	for name, content := range p.Files {
 		n.Write(folder+"/"+name, content, 0o644)
+	}
+	// What the page has of a release's downloads, for the machine at hand.
+	archive := "unitstamp_" + version + "_linux_" + runtime.GOARCH + ".tar.gz"
+	for _, name := range []string{archive, "checksums.txt"} {
+		n.Copy(r.file(name), folder+"/"+name)
 	}
 	n.Write(folder+"/key", s.Read(t, "user"), 0o600)
 	n.Write(folder+"/known_hosts", git+" "+s.Key(t, "host_ed25519")+"\n", 0o644)
@@ -74,6 +80,7 @@ func page(t *testing.T, n *node.Node, a *authority) {
 	for _, session := range p.Sessions {
 		for _, c := range session.Commands {
 			ran++
+			c.Text, c.Output = strings.ReplaceAll(c.Text, "linux_amd64", "linux_"+runtime.GOARCH), strings.ReplaceAll(c.Output, "linux_amd64", "linux_"+runtime.GOARCH)
 			command := strings.ReplaceAll(c.Text, "ssh://"+git+"/myrepo/mysysconfig.git", "ssh://root@"+git+bare)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			words, errs, code := n.Run(ctx, append(append([]string{}, ci...), "sh", "-c", command)...)
