@@ -20,7 +20,6 @@ func TestOwnSteps(t *testing.T) {
 		write(t, filepath.Join(s.bin, name), "#!/bin/sh\necho \"${0##*/} $*\" >>\"$SITE_LOG\"\n", 0o755)
 	}
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, ".release", "twice"), "#!/bin/sh\necho .release/twice >>\"$SITE_LOG\"\n", 0o755)
 	jobs, err := s.config(read(t, configurations[0]), "7").Workflow("every-commit")
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +41,6 @@ func TestOwnSteps(t *testing.T) {
 	want := "lint: " + modules + "gofmt -l .; go vet ./...; go vet -tags lab ./...\n" +
 		"test: " + modules + "go test ./...\n" +
 		"build: " + modules + "go build -trimpath -ldflags -s -w -o bin/ ./cmd/...; go run ./demo\n" +
-		"release: " + modules + "go install github.com/goreleaser/goreleaser/v2@v2.14.3; .release/twice\n" +
 		"lab: sudo --preserve-env=CI env PATH=" + s.bin + ":/usr/bin:/bin bash .ci/run\n"
 	compare(t, seen, want)
 	for _, path := range []string{".ci/run", ".release/twice"} {
