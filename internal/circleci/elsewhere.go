@@ -1,70 +1,56 @@
 package circleci
 
 import (
+	"bufio"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 )
 
-// GitHubSteps are the scripts of a workflow of GitHub Actions, job after job, each with
-// the environment that it asks for.
-func GitHubSteps(path string) ([]Step, error) {
-	d, err := Read(path)
-	if err != nil {
-		return nil, err
-	}
-	var steps []Step
-	for _, name := range keys(mapping(d["jobs"])) {
-		list, _ := mapping(mapping(d["jobs"])[name])["steps"].([]any)
-		for _, entry := range list {
-			if command := text(mapping(entry)["run"]); command != "" {
-				step := Step{Kind: "run", Name: text(mapping(entry)["name"]), Command: command, Environment: map[string]string{}}
-				addEnvironment(step.Environment, mapping(entry)["env"])
-				steps = append(steps, step)
-			}
-		}
-	}
-	return steps, nil
+// A System is a CI system other than CircleCI: the file of its pipeline in examples, the
+// environment that it sets, in the folder testdata of pkg/cienv, and how the file is read.
+type System struct {
+	Name, File, Environment string
+	Steps                   func(path string, secrets map[string]string) ([]Step, error)
 }
 
-// GitLabSteps are the jobs of a pipeline of GitLab CI: one shell for all lines of a job,
-// as its runner has it.
-func GitLabSteps(path string) ([]Step, error) {
-	d, err := Read(path)
-	if err != nil {
-		return nil, err
-	}
-	var steps []Step
-	for _, name := range keys(d) {
-		var lines []string
-		for _, part := range []string{"before_script", "script"} {
-			list, _ := mapping(d[name])[part].([]any)
-			for _, line := range list {
-				lines = append(lines, text(line))
-			}
-		}
-		if len(lines) > 0 {
-			steps = append(steps, Step{Kind: "run", Name: name, Command: strings.Join(lines, "\n")})
-		}
-	}
-	return steps, nil
+// Systems are those that examples has a pipeline for.
+var Systems = []System{
+	{"GitHub Actions", "github-actions/deploy.yml", "github.env", GitHub},
+	{"GitLab CI", "gitlab-ci/.gitlab-ci.yml", "gitlab.env", GitLab},
+	{"Jenkins", "jenkins/Jenkinsfile", "jenkins.env", Jenkins},
 }
 
-var groovyShell = regexp.MustCompile(`(?s)sh '''\n(.*?)\n\s*'''`)
+// Secrets are the names that the pipelines look for, with values to look for in what
+// they print.
+func Secrets(password, token string) map[string]string {
+	return map[string]string{"DOCKER_USERNAME": "ci", "DOCKER_PASSWORD": password, "SYSCONFIG_TOKEN": token, "CONFPUSH_TOKEN": token}
+}
 
-// JenkinsSteps are the scripts of a Jenkinsfile.
-func JenkinsSteps(path string) ([]Step, error) {
-	data, err := os.ReadFile(path)
+// Environment is what a CI system sets in a build of a commit, from a file of KEY=VALUE
+// lines, whose comments tell in turn what is to be read out of it: "branch", "stamp" and
+// so on.
+func Environment(path, commit string) (environment []string, says map[string]string, err error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if strings.Count(string(data), "{") != strings.Count(string(data), "}") {
-		return nil, fmt.Errorf("%s: braces do not match", path)
+	defer file.Close()
+	says = map[string]string{}
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		line := lines.Text()
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.HasPrefix(line, "# ") {
+			says[strings.TrimPrefix(key, "# ")] = strings.TrimSpace(value)
+		} else if key, value, ok := strings.Cut(line, "="); ok {
+			if value == says["commit"] {
+				value = commit
+			}
+			environment = append(environment, key+"="+value)
+		}
 	}
-	var steps []Step
-	for i, m := range groovyShell.FindAllStringSubmatch(string(data), -1) {
-		steps = append(steps, Step{Kind: "run", Name: fmt.Sprint("script ", i+1), Command: m[1]})
+	if says["commit"] == "" || says["stamp"] == "" {
+		err = fmt.Errorf("%s does not tell the commit and the stamp", path)
 	}
-	return steps, nil
+	return environment, says, err
 }

@@ -25,14 +25,22 @@ type Job struct {
 	Steps       []Step
 }
 
-// A Step is what CircleCI does by itself: "run", "checkout", "add_ssh_keys" and the
+// A Step is what a CI system does by itself: "run", "checkout", "add_ssh_keys" and the
 // like.
 type Step struct {
 	Kind        string
 	Name        string            // of a run
-	Command     string            // of a run
+	Command     string            // of a run: a script
+	Begin       string            // of a run: what the system puts before the script
+	Shell       string            // of a run: what runs the script, which lies in the file {0}
 	Environment map[string]string // of a run
 	Options     Document          // of anything else
+
+	// Orb is the one that the step is written in, by the name that the configuration
+	// uses; "" is the configuration itself. Places are where it stands there, as
+	// [Runs] and its like list them: more than one where a system joins scripts.
+	Orb    string
+	Places []string
 }
 
 // builtin are the steps that need no definition.
@@ -103,17 +111,25 @@ func (c *Config) invocation(entry any) (Job, error) {
 	for _, r := range requires {
 		job.Requires = append(job.Requires, text(r))
 	}
+	shell := defaultShell
 	if body["executor"] != nil {
 		executor, err := c.executor(body["executor"], orb)
 		if err != nil {
 			return Job{}, fmt.Errorf("job %s: %w", name, err)
 		}
 		addEnvironment(job.Environment, executor["environment"])
+		shell = either(text(executor["shell"]), shell)
 	}
 	addEnvironment(job.Environment, body["environment"])
 	steps, _ := body["steps"].([]any)
-	if job.Steps, err = c.steps(steps, orb); err != nil {
+	if job.Steps, err = c.steps(steps, place{orb, "jobs/" + afterSlash(name) + "/steps"}); err != nil {
 		return Job{}, fmt.Errorf("job %s: %w", name, err)
+	}
+	shell = either(text(body["shell"]), shell)
+	for i := range job.Steps {
+		if job.Steps[i].Kind == "run" {
+			job.Steps[i].Shell = either(job.Steps[i].Shell, shell) + " {0}"
+		}
 	}
 	return job, nil
 }
@@ -135,24 +151,31 @@ func (c *Config) executor(value any, orb string) (Document, error) {
 	return c.instance(definition, arguments)
 }
 
+// defaultShell is what CircleCI runs scripts with where there is bash.
+const defaultShell = "/bin/bash -eo pipefail"
+
+// A place is where a list of steps is written.
+type place struct{ orb, path string }
+
 // steps are the steps of a job or a command, with those of commands in their place.
-func (c *Config) steps(list []any, orb string) ([]Step, error) {
+func (c *Config) steps(list []any, at place) ([]Step, error) {
 	var steps []Step
-	for _, entry := range list {
+	for i, entry := range list {
 		name, arguments := invocation(entry)
+		path := fmt.Sprintf("%s/%d", at.path, i)
 		switch {
 		case name == "run":
 			run := arguments
 			if run == nil {
 				run = Document{"command": mapping(entry)["run"]}
 			}
-			step := Step{Kind: name, Name: text(run["name"]), Command: text(run["command"]), Environment: map[string]string{}}
+			step := Step{Kind: name, Name: text(run["name"]), Command: text(run["command"]), Shell: text(run["shell"]), Environment: map[string]string{}, Orb: at.orb, Places: []string{path}}
 			addEnvironment(step.Environment, run["environment"])
 			steps = append(steps, step)
 		case name == "when" || name == "unless":
 			if truthy(arguments["condition"]) == (name == "when") {
 				inner, _ := arguments["steps"].([]any)
-				more, err := c.steps(inner, orb)
+				more, err := c.steps(inner, place{at.orb, path + "/" + name + "/steps"})
 				if err != nil {
 					return nil, err
 				}
@@ -161,7 +184,7 @@ func (c *Config) steps(list []any, orb string) ([]Step, error) {
 		case slices.Contains(builtin, name):
 			steps = append(steps, Step{Kind: name, Options: arguments})
 		default:
-			definition, of, err := c.find("commands", name, orb)
+			definition, of, err := c.find("commands", name, at.orb)
 			if err != nil {
 				return nil, err
 			}
@@ -170,7 +193,7 @@ func (c *Config) steps(list []any, orb string) ([]Step, error) {
 				return nil, fmt.Errorf("command %s: %w", name, err)
 			}
 			inner, _ := body["steps"].([]any)
-			more, err := c.steps(inner, of)
+			more, err := c.steps(inner, place{of, "commands/" + afterSlash(name) + "/steps"})
 			if err != nil {
 				return nil, fmt.Errorf("command %s: %w", name, err)
 			}
@@ -305,6 +328,16 @@ func kind(declared Document, v any) error {
 	}
 	return nil
 }
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// afterSlash is a name without that of its orb.
+func afterSlash(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 func truthy(v any) bool {
 	return v != nil && v != "" && v != false && v != 0 && v != "false"

@@ -132,7 +132,9 @@ func (s *site) step(dir string, env []string, step Step) (string, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-eo", "pipefail", "-c", step.Command)
+	script := filepath.Join(s.t.TempDir(), "script")
+	write(s.t, script, step.Begin+step.Command, 0o700)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+strings.Replace(step.Shell, "{0}", `"$0"`, 1), script)
 	cmd.Dir, cmd.Env = dir, env
 	for name, value := range step.Environment {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -130,20 +130,19 @@ func circleCI(t *testing.T) []script {
 func elsewhere(t *testing.T) []script {
 	t.Helper()
 	var scripts []script
-	for _, c := range []struct {
-		path, dialect string
-		steps         func(string) ([]circleci.Step, error)
-	}{
-		{"examples/github-actions/deploy.yml", "bash", circleci.GitHubSteps},
-		{"examples/gitlab-ci/.gitlab-ci.yml", "dash", circleci.GitLabSteps}, // busybox
-		{"examples/jenkins/Jenkinsfile", "sh", circleci.JenkinsSteps},
-	} {
-		steps, err := c.steps(filepath.Join(root, c.path))
+	for _, system := range circleci.Systems {
+		steps, err := system.Steps(filepath.Join(root, "examples", system.File), circleci.Secrets("password", "token"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, step := range steps {
-			scripts = append(scripts, script{c.path + ", " + step.Name, c.dialect, step.Command})
+			dialect := "bash"
+			if strings.HasPrefix(step.Shell, "sh ") {
+				dialect = "dash" // busybox
+			}
+			if step.Kind == "run" {
+				scripts = append(scripts, script{system.File + ", " + step.Name, dialect, step.Command})
+			}
 		}
 	}
 	return scripts

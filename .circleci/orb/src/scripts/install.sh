@@ -1,4 +1,5 @@
 # Download a release, compare its checksum, install the programs.
+set -euo pipefail
 case $(uname -m) in
 x86_64 | amd64) arch=amd64 ;;
 aarch64 | arm64) arch=arm64 ;;

@@ -1,4 +1,5 @@
 # Commit units to the system-configuration repository and push them.
+set -euo pipefail
 set -- --repo "$PARAM_REPO" --dir "$PARAM_DIR"
 if [ -n "$PARAM_BRANCH" ]; then set -- "$@" --branch "$PARAM_BRANCH"; fi
 if [ -n "$PARAM_FINGERPRINT" ]; then

@@ -1,4 +1,5 @@
 # Write the build's tag into units, and show what has changed.
+set -euo pipefail
 set -- --write --diff
 for image in $PARAM_IMAGE; do set -- "$@" --image "$image"; done
 if [ -n "$PARAM_BUILD" ]; then export UNITSTAMP_BUILD="$PARAM_BUILD"; fi
