@@ -140,8 +140,12 @@ func elsewhere(t *testing.T) []script {
 			if strings.HasPrefix(step.Shell, "sh ") {
 				dialect = "dash" // busybox
 			}
+			text := step.Command
+			if !strings.HasPrefix(text, "#!") { // else it says so itself
+				text = "set -e\n" + text
+			}
 			if step.Kind == "run" {
-				scripts = append(scripts, script{system.File + ", " + step.Name, dialect, step.Command})
+				scripts = append(scripts, script{system.File + ", " + step.Name, dialect, text})
 			}
 		}
 	}
