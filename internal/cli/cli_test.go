@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ func sample() *Program {
 				&cli.BoolFlag{Name: "diff", Aliases: []string{"d"}},
 				&cli.StringFlag{Name: "token"},
 				&cli.IntFlag{Name: "count"},
+				&cli.DurationFlag{Name: "wait", EnvVars: []string{"SAMPLE_WAIT"}},
 			},
 			Run: func(_ context.Context, call *Call) error {
 				switch call.String("token") {
@@ -60,7 +62,11 @@ func TestMain(t *testing.T) {
 		{"copy --nope a", Usage, "", "error: unknown flag \"--nope\"\nsample: hint: sample copy --help lists the flags"},
 		{"copy --json --nope=SECRET a", Usage, `"error": "unknown flag`, "unknown flag"},
 		{"copy --token", Usage, "", `flag "--token" needs a value`},
-		{"copy --count x a", Usage, "", "invalid value"},
+		{"copy --count x a", Usage, "", `error: flag "--count" wants a whole number, not "x"` + "\n"},
+		{"copy --count 99999999999999999999 a", Usage, "", `wants a whole number, not "99999999999999999999"`},
+		{"copy --json=x a", Usage, "", `flag "--json" wants true or false, not "x"`},
+		{"copy -l --list a", Usage, "", `error: flag "-l" is given twice, also as "--list"` + "\n"},
+		{"copy --wait soon a", Usage, "", `flag "--wait" wants a time such as 5s or 10m, not "soon"`},
 		{"copy --token refuse a", Refused, "", "sample: error: refused\nsample: hint: ask nicely\n"},
 		{"copy --token silent a", No, "", ""},
 		{"copy --token plain --json a", World, `"error": "disk full"`, "disk full"},
@@ -100,6 +106,18 @@ func TestMain(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestVariableOfAFlag gives a flag a value that is none by its variable.
+func TestVariableOfAFlag(t *testing.T) {
+	t.Setenv("SAMPLE_WAIT", "so \"long\"\nas it takes")
+	var stderr bytes.Buffer
+	env := Env{Args: []string{"sample", "copy", "a"}, Stdout: &stderr, Stderr: &stderr, Getenv: os.Getenv}
+	code := Main(t.Context(), env, sample())
+	want := `sample: error: variable SAMPLE_WAIT wants a time such as 5s or 10m, not "so \"long\"\nas it takes"` + "\nsample: hint: sample copy --help lists the flags\n"
+	if code != Usage || stderr.String() != want {
+		t.Errorf("exit code %d, %q, want %q", code, stderr.String(), want)
 	}
 }
 

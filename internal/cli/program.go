@@ -197,40 +197,6 @@ func (r *runner) arguments(args []string) ([]string, error) {
 	return append(slices.Clone(checked), rest...), nil
 }
 
-// flagName leaves out a flag's value, which may be a secret.
-func flagName(arg string) string {
-	name, _, _ := strings.Cut(arg, "=")
-	return name
-}
-
-// usageError is called for flags that do not parse.
-func (r *runner) usageError(ctx *cli.Context, err error, _ bool) error {
-	if r.command == nil && ctx.Command != nil {
-		for _, c := range r.program.Commands {
-			if c.Name == ctx.Command.Name {
-				r.command = c
-			}
-		}
-	}
-	call := r.program.Name
-	if r.command != nil && r.command != r.program.Root {
-		call += " " + r.command.Name
-	}
-	if name, found := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); found {
-		err = fmt.Errorf("unknown flag %q", dashes(flagName(strings.TrimLeft(name, "-"))))
-	} else if name, found := strings.CutPrefix(err.Error(), "flag needs an argument: -"); found {
-		err = fmt.Errorf("flag %q needs a value", dashes(strings.TrimLeft(name, "-")))
-	}
-	return (&Error{Code: Usage, Err: err}).WithHint("%s --help lists the flags", call)
-}
-
-func dashes(name string) string {
-	if len(name) == 1 {
-		return "-" + name
-	}
-	return "--" + name
-}
-
 // fail says what went wrong: a document on stdout if --json was asked for, and
 // the message on stderr in any case.
 func (r *runner) fail(err error) {
