@@ -63,6 +63,9 @@ var wrappers = map[string]wrapper{
 
 var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true, "ksh": true, "mksh": true, "zsh": true}
 
+// IsShell reports whether a program is a shell.
+func IsShell(program Arg) bool { return !program.Open && !program.Splits && shells[base(program.Text)] }
+
 // Unwrap follows wrappers to the program that is run, or to the script that a
 // shell is given.
 func Unwrap(args []Arg) Target {

@@ -15,6 +15,19 @@ type Variable struct {
 	Offsets []int
 }
 
+// Ignored reports whether systemd passes the assignment over because of its name:
+// one holds letters, digits and '_' of ASCII, and begins with no digit
+// (src/basic/env-util.c env_name_is_valid). "export NAME" is none.
+func (v Variable) Ignored() bool {
+	for i := range len(v.Key) {
+		c := v.Key[i]
+		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
+			return true
+		}
+	}
+	return v.Key == ""
+}
+
 // state is a state of systemd's reader.
 type state uint8
 
@@ -30,8 +43,8 @@ const (
 	comment
 )
 
-// Parse reads a file. There is no wrong file: lines without '=' are passed over,
-// an open quote ends with the file.
+// Parse reads a file. Lines without '=' are passed over, an open quote ends with
+// the file. The names are as written; those that systemd does not take are Ignored.
 func Parse(src []byte) []Variable {
 	var list []Variable
 	var current Variable

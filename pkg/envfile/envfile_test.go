@@ -34,6 +34,14 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestIgnored(t *testing.T) {
+	for key, want := range map[string]bool{"A": false, "_a1": false, "export": false, "export A": true, "1A": true, "A.B": true, "Ä": true, "": true, "\ufeffA": true} {
+		if got := (Variable{Key: key}).Ignored(); got != want {
+			t.Errorf("%q ignored: %v, want %v", key, got, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("A='b c' \\\nd\n# e\nF=\"g\\\"\"\r\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {

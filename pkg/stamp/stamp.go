@@ -52,8 +52,7 @@ func (r *Reader) Read(f *source.File, name unitname.Name) *Unit {
 	}
 	found := r.finder.Find(&r.doc, name)
 	if r := found.Refusal; r != nil {
-		finding := diag.At(f, r.Span, diag.Error, r.Rule, r.Message, r.Hint)
-		u.Refused = &finding
+		u.refuse(r)
 		return u
 	}
 	u.Found = found
@@ -62,7 +61,19 @@ func (r *Reader) Read(f *source.File, name unitname.Name) *Unit {
 
 // ReadEnvFile reads a file of KEY=value lines.
 func ReadEnvFile(f *source.File) *Unit {
-	return &Unit{Source: f, Found: unitimage.FindEnvFile(f)}
+	u := &Unit{Source: f}
+	found := unitimage.FindEnvFile(f)
+	if r := found.Refusal; r != nil {
+		u.refuse(r)
+		return u
+	}
+	u.Found = found
+	return u
+}
+
+func (u *Unit) refuse(r *unitimage.Doubt) {
+	finding := diag.At(u.Source, r.Span, diag.Error, r.Rule, r.Message, r.Hint)
+	u.Refused = &finding
 }
 
 // A Request is what is to be written where.
@@ -196,8 +207,12 @@ func (s *stamper) doubt(d unitimage.Doubt) {
 	}
 	for _, repository := range s.request.Target.repositories() {
 		if d.Mentions(repository) {
-			s.match(repository)
-			s.finding(d.Span, diag.Error, d.Rule, d.Message, d.Hint)
+			severity := diag.Warning
+			if !d.Mild {
+				severity = diag.Error
+				s.match(repository)
+			}
+			s.finding(d.Span, severity, d.Rule, d.Message, d.Hint)
 			return
 		}
 	}
@@ -279,6 +294,8 @@ func (s *stamper) fromOutside(r unitimage.Reference) {
 		message, hint = "the image "+strconv.Quote(r.Written)+" is an argument of the script", "write the image into the script"
 	case strings.Contains(r.Written, "{{") || strings.Contains(r.Written, "$${"):
 		message, hint = "the image "+strconv.Quote(r.Written)+" is a placeholder of a template", "stamp the file that the template makes"
+	case r.Scripted:
+		message, hint = "the image "+strconv.Quote(r.Written)+" is set by the script in a way that is not followed", "assign the image itself, once, as one word"
 	case strings.HasPrefix(r.Written, "$(") || strings.HasPrefix(r.Written, "`") || strings.HasPrefix(r.Written, "$$("):
 		message, hint = "the image "+strconv.Quote(r.Written)+" is what a command prints", "write the image out, or let a variable of the unit hold it"
 	case strings.Contains(r.Written, "%") && !r.Variable:
@@ -315,12 +332,20 @@ func (s *stamper) otherTag(r unitimage.Reference) {
 // of the value would change something that it should not, the tag is written
 // behind the operand instead, if it has none yet; else that is an error.
 func (s *stamper) sharedSafely(r unitimage.Reference, edit source.Edit) (source.Edit, bool) {
+	if other := s.sharesOperand(r, edit); other != nil {
+		s.finding(r.Span, diag.Error, "shared-variable", strconv.Quote(r.Written)+" stands for "+imageref.Familiar(other.Repository)+" as well, which would get the tag too",
+			"write a command for each image")
+		return source.Edit{}, false
+	}
 	if where, what := s.spoils(r, edit); where != "" {
 		operand, ok := r.EditOperand(s.request.Tag, s.request.Digest)
 		if !ok {
 			s.finding(r.Span, diag.Error, "shared-variable", "the variable in "+strconv.Quote(r.Written)+" also stands in "+strconv.Quote(where)+", "+what,
 				"give each its own variable, or write the tag over it with --literal")
 			return source.Edit{}, false
+		}
+		if other := s.sharesOperand(r, operand); other != nil {
+			return s.sharedSafely(r, operand)
 		}
 		return operand, true
 	}
@@ -330,6 +355,20 @@ func (s *stamper) sharedSafely(r unitimage.Reference, edit source.Edit) (source.
 			"see that no file sets it")
 	}
 	return edit, true
+}
+
+// sharesOperand finds another repository that the same words stand for, in another
+// round of a loop, if an edit is made there.
+func (s *stamper) sharesOperand(r unitimage.Reference, edit source.Edit) *unitimage.Reference {
+	if edit.Span.Start < r.Span.Start || edit.Span.End > r.Span.End {
+		return nil
+	}
+	for i, other := range s.unit.Found.References {
+		if other.Span == r.Span && other.Repository != r.Repository {
+			return &s.unit.Found.References[i]
+		}
+	}
+	return nil
 }
 
 // spoils finds a place where an edit of a variable's value would do harm, and says

@@ -1,6 +1,7 @@
 package unitimage
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/execline"
@@ -150,6 +151,29 @@ func readEnvironment(doc *unitfile.Document, section string, name unitname.Name)
 	return env
 }
 
+// with is the environment of a program behind env or sudo, which sets variables
+// given by words of the command line.
+func (e environment) with(args []argument, assignments []int) environment {
+	if len(assignments) == 0 {
+		return e
+	}
+	set := maps.Clone(e.set)
+	if set == nil {
+		set = map[string]variable{}
+	}
+	for _, i := range assignments {
+		t := args[i].text
+		equals := strings.IndexByte(t.s, '=')
+		if t.known(0, len(t.s)) {
+			set[t.s[:equals]] = variable{value: t.slice(equals+1, len(t.s))}
+		} else {
+			delete(set, t.s[:equals])
+		}
+	}
+	e.set = set
+	return e
+}
+
 // An argument is a word of a command line as the program will get it.
 type argument struct {
 	text text
@@ -159,6 +183,8 @@ type argument struct {
 	variables, specifiers bool
 	// splits tells that it becomes any number of words.
 	splits bool
+	// scripted tells that the script sets one of the variables to what is not known.
+	scripted bool
 }
 
 // appendExpanded adds a word with the variables that systemd expands in it: one

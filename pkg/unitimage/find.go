@@ -5,6 +5,7 @@
 package unitimage
 
 import (
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +48,8 @@ type Doubt struct {
 	// Quiet tells that the doubt is worth a word only if it is about a repository that
 	// matters.
 	Quiet bool
+	// Mild tells that it is a warning even then.
+	Mild  bool
 	words []string // of the command, which may mention repositories
 }
 
@@ -105,6 +108,7 @@ type finder struct {
 	item   *unitfile.Item // the assignment being read
 	prefix string         // of the command being read
 	depth  int            // of scripts inside scripts
+	rounds int            // of the loops around what is being read
 	calls  bool           // they are asked for
 }
 
@@ -168,10 +172,7 @@ func (f *finder) command(c *execline.Command) {
 	if !f.calls && f.namesNoImage(c) {
 		return
 	}
-	env := environment{}
-	if c.ExpandsVariables() {
-		env = f.environment(f.item.Section)
-	}
+	env := f.environment(f.item.Section)
 	args := f.args[:0]
 	for i, w := range c.Words {
 		if span, ok := f.plain(w); ok {
@@ -275,6 +276,7 @@ func (f *finder) commandLine(args []argument, env environment, around *shellRead
 		if around != nil {
 			env = around.environmentForChild()
 		}
+		env = env.with(args, target.Assignments)
 		f.script(args[target.Script].text, target.Shell, env)
 	case target.Program >= 0:
 		f.invocation(args, target.Program, line)
@@ -316,6 +318,10 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 		f.unread(args[at:])
 		return
 	}
+	if inv.Issue != nil && inv.Issue.Kind == containerrun.NoOperand && fromXargs(line[:at]) {
+		f.doubt(args, at, inv.Command(), "unread-command", "the image is what xargs reads from its input", "name the image in the command")
+		return
+	}
 	if inv.Issue != nil {
 		f.issue(args, at, inv.Issue, inv.Command())
 		return
@@ -342,6 +348,11 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 		}
 		f.found.References = append(f.found.References, r)
 	}
+}
+
+// fromXargs reports whether one of a command's wrappers adds words of its own.
+func fromXargs(wrappers []containerrun.Arg) bool {
+	return slices.ContainsFunc(wrappers, func(a containerrun.Arg) bool { return path.Base(a.Text) == "xargs" })
 }
 
 // imageSplice finds a word that becomes any number of words and stands for the
@@ -397,7 +408,7 @@ func (f *finder) reference(a argument, command string) Reference {
 	whole := execline.Variables(written)
 	r := Reference{
 		Section: f.item.Section, Key: f.item.Key, Command: command, Item: f.item.Span,
-		Span: a.site, Written: written, Variable: a.variables,
+		Span: a.site, Written: written, Variable: a.variables, Scripted: a.scripted,
 		target: a.text, wholeVariable: len(whole) == 1 && whole[0].Splits,
 	}
 	r.resolve(a)

@@ -47,6 +47,9 @@ type Reference struct {
 	Variable bool
 	// Shell tells that the operand stands in a shell script.
 	Shell bool
+	// Scripted tells that a variable in it is set by the script in a way that is not
+	// followed, such as from a command's output.
+	Scripted bool
 	// Item is the whole assignment that the operand stands in.
 	Item source.Span
 	// Splices are variables before the operand of which nobody knows how many words
@@ -133,7 +136,9 @@ func (r Reference) Edit(tag, digest string, literal bool) (source.Edit, *Obstacl
 	// From the last byte of the name on, everything must stand together.
 	if span, ok := r.target.verbatim(split.Name.End-1, len(r.target.s)); ok {
 		span.Start++
-		return source.Edit{Span: span, New: suffix}, nil
+		if !r.target.slice(0, split.Name.End-1).overlaps(span) { // ${X}${X} would get two
+			return source.Edit{Span: span, New: suffix}, nil
+		}
 	}
 	// What stands for the name, such as %p, may end where the tag has to go.
 	if !r.Variable || split.Suffix().Len() == 0 {
@@ -165,15 +170,16 @@ func (r Reference) checkTag(split imageref.Reference) *Obstacle {
 	after := source.Span{Start: split.Name.End, End: len(r.target.s)}
 	text := r.target.s[after.Start:after.End]
 	if !r.target.known(after.Start, after.End) {
-		what := "a variable that the unit does not set"
-		if strings.Contains(text, "%") {
-			what = "a specifier that the unit's name does not tell"
+		what, cure := "a variable that the unit does not set", "set it with Environment= in the unit, stamp an env file that holds the whole image"
+		switch {
+		case strings.Contains(text, "$(") || strings.Contains(text, "`"):
+			what, cure = "what a command prints", "let a variable of the unit or of the script hold the tag itself"
+		case r.Scripted:
+			what, cure = "a variable that the script sets in a way that is not followed", "assign the tag itself, once"
+		case strings.Contains(text, "%"):
+			what, cure = "a specifier that the unit's name does not tell", "set a variable with Environment= in the unit"
 		}
-		if strings.Contains(text, "$(") || strings.Contains(text, "`") {
-			what = "what a command prints"
-		}
-		return &Obstacle{"unset-tag", "the tag of " + strconv.Quote(r.Written) + " is " + what,
-			"set it with Environment= in the unit, stamp the file that sets it, or write the tag over it with --literal"}
+		return &Obstacle{"unset-tag", "the tag of " + strconv.Quote(r.Written) + " is " + what, cure + ", or write the tag over it with --literal"}
 	}
 	if split.HasTag() && !split.HasDigest() && !imageref.ValidTag(split.TagText()) {
 		return &Obstacle{"placeholder-tag", "the tag of " + strconv.Quote(r.Written) + " is no valid tag",

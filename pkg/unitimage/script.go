@@ -2,6 +2,7 @@ package unitimage
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,10 +135,11 @@ func (s *shellReader) statement(stmt *syntax.Stmt) {
 	}
 	for _, redirect := range stmt.Redirs {
 		s.substitutions(redirect.Word)
+		s.substitutions(redirect.Hdoc)
 	}
 	switch c := stmt.Cmd.(type) {
 	case *syntax.CallExpr:
-		s.call(c)
+		s.call(c, stmt.Redirs)
 	case *syntax.DeclClause:
 		s.assign(c.Args)
 	case *syntax.Block:
@@ -155,6 +157,7 @@ func (s *shellReader) statement(stmt *syntax.Stmt) {
 		default: // the parts of a pipe are subshells
 			s.apart(func() { s.statement(c.X) })
 			s.apart(func() { s.statement(c.Y) })
+			s.piped(c)
 		}
 	case *syntax.IfClause:
 		s.ifClause(c)
@@ -162,10 +165,8 @@ func (s *shellReader) statement(stmt *syntax.Stmt) {
 		s.loop(func() { s.statements(c.Cond); s.statements(c.Do) }, c)
 	case *syntax.ForClause:
 		if iter, ok := c.Loop.(*syntax.WordIter); ok {
-			for _, w := range iter.Items {
-				s.substitutions(w)
-			}
-			s.state.set[iter.Name.Value] = nil
+			s.each(c, iter)
+			return
 		}
 		s.loop(func() { s.statements(c.Do) }, c)
 	case *syntax.CaseClause:
@@ -215,17 +216,21 @@ func (s *shellReader) apart(read func()) { s.way(read) }
 // loop reads a body that runs any number of times: what it assigns is unknown
 // from its start on.
 func (s *shellReader) loop(read func(), node syntax.Node) {
+	s.forgetAssigned(node)
+	s.maybe(read)
+}
+
+func (s *shellReader) forgetAssigned(node syntax.Node) {
 	syntax.Walk(node, func(n syntax.Node) bool {
 		if a, ok := n.(*syntax.Assign); ok && a.Name != nil {
 			s.state.set[a.Name.Value] = nil
 		}
 		return true
 	})
-	s.maybe(read)
 }
 
 // call reads a simple command: assignments, or a program with its arguments.
-func (s *shellReader) call(c *syntax.CallExpr) {
+func (s *shellReader) call(c *syntax.CallExpr, redirects []*syntax.Redirect) {
 	if len(c.Args) == 0 {
 		s.assign(c.Assigns)
 		return
@@ -249,6 +254,11 @@ func (s *shellReader) call(c *syntax.CallExpr) {
 			s.doubt(args, 0, "", "eval", strconv.Quote(args[0].text.s)+" makes commands that are not read", "write the command without it")
 		}
 		return
+	case "alias":
+		if slices.ContainsFunc(args[1:], func(a argument) bool { return containsAny(a.text.s, clientNames...) }) {
+			s.doubt(args, 0, "", "unread-command", "alias makes a command that is not read", "write the container client where it is called")
+		}
+		return
 	case "trap":
 		if len(args) > 1 {
 			s.finder.script(args[1].text, "sh", s.environmentForChild())
@@ -261,7 +271,13 @@ func (s *shellReader) call(c *syntax.CallExpr) {
 		return
 	}
 	before := len(s.found.References)
-	s.commandLine(args, environment{}, s)
+	around := s
+	if len(c.Assigns) > 0 { // NAME=value before a command is for it alone
+		around = &shellReader{finder: s.finder, script: s.script, state: s.state.copy()}
+		around.assign(c.Assigns)
+	}
+	s.commandLine(args, environment{}, around)
+	s.fed(args, redirects)
 	for i := before; i < len(s.found.References); i++ {
 		s.found.References[i].Shell = true
 	}
@@ -290,19 +306,31 @@ func (s *shellReader) assign(list []*syntax.Assign) {
 			continue
 		}
 		s.substitutions(a.Value)
-		name := a.Name.Value
-		s.state.set[name] = nil
-		if a.Append || a.Index != nil || a.Array != nil {
-			continue
-		}
-		if a.Value == nil {
-			s.state.set[name] = &text{}
-			continue
-		}
-		if value := s.oneWord(a.Value); value.known(0, len(value.s)) {
-			s.state.set[name] = &value
-		}
+		s.state.set[a.Name.Value] = s.assigned(a)
 	}
+}
+
+// assigned is what an assignment makes of its variable, or nil.
+func (s *shellReader) assigned(a *syntax.Assign) *text {
+	if a.Index != nil || a.Array != nil {
+		return nil
+	}
+	var b builder
+	if a.Append {
+		old, known := s.state.value(a.Name.Value)
+		if !known {
+			return nil
+		}
+		b.join(old)
+	}
+	if a.Value != nil {
+		s.parts(&b, a.Value.Parts, false)
+	}
+	value := b.text()
+	if !value.known(0, len(value.s)) {
+		return nil
+	}
+	return &value
 }
 
 // substitutions reads the commands inside $(…), `…` and <(…) of a word.

@@ -15,10 +15,11 @@ func (s *shellReader) appendWord(args []argument, w *syntax.Word) []argument {
 	if isLiteral(w) {
 		return append(args, argument{text: s.oneWord(w), site: site})
 	}
+	scripted := s.scripted(w)
 	if p := loneParameter(w); p != nil {
 		value, known := s.parameter(p)
 		if !known {
-			return append(args, argument{text: s.unknown(w), site: site, variables: true, splits: true})
+			return append(args, argument{text: s.unknown(w), site: site, variables: true, splits: true, scripted: scripted})
 		}
 		if strings.ContainsAny(value.s, " \t\n") || value.s == "" {
 			for _, field := range fields(value) {
@@ -34,7 +35,7 @@ func (s *shellReader) appendWord(args []argument, w *syntax.Word) []argument {
 			return append(args, argument{text: s.unknown(w), site: site, variables: true, splits: true})
 		}
 	}
-	a := argument{text: s.oneWord(w), site: site}
+	a := argument{text: s.oneWord(w), site: site, scripted: scripted}
 	syntax.Walk(w, func(n syntax.Node) bool {
 		switch n.(type) {
 		case *syntax.ParamExp, *syntax.CmdSubst:
@@ -43,6 +44,20 @@ func (s *shellReader) appendWord(args []argument, w *syntax.Word) []argument {
 		return true
 	})
 	return append(args, a)
+}
+
+// scripted reports whether the script sets a variable of a word to what is not
+// known.
+func (s *shellReader) scripted(w *syntax.Word) bool {
+	found := false
+	syntax.Walk(w, func(n syntax.Node) bool {
+		if p, ok := n.(*syntax.ParamExp); ok && p.Param != nil {
+			value, set := s.state.set[p.Param.Value]
+			found = found || set && value == nil
+		}
+		return true
+	})
+	return found
 }
 
 // isLiteral reports whether nothing in a word is expanded.
