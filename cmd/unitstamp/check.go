@@ -168,21 +168,21 @@ func (c *checking) read(ctx context.Context) error {
 		}
 	}
 	c.units = make([]*lint.Unit, len(c.inputs))
-	return each(ctx, len(c.inputs), func(i int) (err error) {
-		c.units[i], err = c.readOne(c.inputs[i], settings[i])
+	return each(ctx, len(c.inputs), func(r *reader, i int) (err error) {
+		c.units[i], err = c.readOne(r, c.inputs[i], settings[i])
 		return err
 	})
 }
 
-func (c *checking) readOne(in input, settings lint.Settings) (*lint.Unit, error) {
-	f, err := in.read(c.call)
+func (c *checking) readOne(r *reader, in input, settings lint.Settings) (*lint.Unit, error) {
+	f, err := r.read(in, c.call)
 	if err != nil {
 		return nil, err
 	}
 	if !c.call.Bool("fix") {
-		return lint.Read(f, in.name, settings), nil
+		return lint.Read(f, in.name(), settings), nil
 	}
-	fixed, mended, err := lint.Fix(f, in.name, settings)
+	fixed, mended, err := lint.Fix(f, in.name(), settings)
 	if err != nil {
 		return nil, cli.Errorf(cli.World, "%s: %w: nothing is written", f.Name, err).WithHint("this is a fault of unitstamp; please report it with the unit")
 	}
@@ -194,7 +194,7 @@ func (c *checking) readOne(in input, settings lint.Settings) (*lint.Unit, error)
 		c.fixed += len(mended)
 		c.mu.Unlock()
 	}
-	return lint.Read(&source.File{Name: f.Name, Bytes: fixed}, in.name, settings), nil
+	return lint.Read(&source.File{Name: f.Name, Bytes: fixed}, in.name(), settings), nil
 }
 
 // finish compares the units, writes what was mended, and reports.

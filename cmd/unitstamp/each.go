@@ -9,21 +9,15 @@ import (
 	"github.com/unitstamp/unitstamp/internal/cli"
 )
 
-// each calls work for the numbers below count, several at a time, and returns the
-// first error in their order.
-func each(ctx context.Context, count int, work func(i int) error) error {
-	return eachWith(ctx, count, func(_ *struct{}, i int) error { return work(i) })
-}
-
-// eachWith is each for work that needs something of its own for as long as it
-// runs, to use it again for the next number.
-func eachWith[T any](ctx context.Context, count int, work func(own *T, i int) error) error {
+// each calls work for the numbers below count, several at a time, each of those with
+// a reader of its own, and returns the first error in their order.
+func each(ctx context.Context, count int, work func(r *reader, i int) error) error {
 	errs := make([]error, count)
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), count) {
 		group.Go(func() {
-			var own T
+			var own reader
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= count {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,16 +11,20 @@ import (
 	"strings"
 
 	"github.com/unitstamp/unitstamp/internal/cli"
+	"github.com/unitstamp/unitstamp/internal/wholefile"
 	"github.com/unitstamp/unitstamp/pkg/source"
+	"github.com/unitstamp/unitstamp/pkg/stamp"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
 // An input is a file to be read.
 type input struct {
 	path    string
+	shown   string // what messages call it, and the unit is named after
 	envFile bool
-	name    unitname.Name
 }
+
+func (in input) name() unitname.Name { return unitname.FromPath(in.shown) }
 
 // stdin is the path that stands for standard input.
 const stdin = "-"
@@ -47,12 +52,11 @@ func inputs(call *cli.Call, files []string, recursive bool) ([]input, error) {
 			return
 		}
 		seen[key] = true
-		in := input{path: path, envFile: isEnvFile(path), name: unitname.FromPath(path)}
-		if path == stdin {
-			in.name = unitname.FromPath(call.String("stdin-filename"))
-			in.envFile = isEnvFile(call.String("stdin-filename"))
+		shown := path
+		if given := call.String("stdin-filename"); path == stdin && given != "" {
+			shown = given
 		}
-		list = append(list, in)
+		list = append(list, input{path, shown, isEnvFile(shown)})
 	}
 	for _, path := range files {
 		if path == stdin {
@@ -114,24 +118,34 @@ func isUnitFile(path string) bool {
 
 func isEnvFile(path string) bool { return strings.HasSuffix(path, ".env") }
 
+// A reader reads one file after the other, and uses its memory again.
+type reader struct {
+	files wholefile.Reader
+	units stamp.Reader
+}
+
 // read reads a file. What cannot be read is the user's input, exit code 2.
-func (in input) read(call *cli.Call) (*source.File, error) {
+func (r *reader) read(in input, call *cli.Call) (*source.File, error) {
 	if in.path == stdin {
 		data, err := io.ReadAll(call.Env.Stdin)
 		if err != nil {
 			return nil, cli.Errorf(cli.Usage, "cannot read standard input: %w", err)
 		}
-		name := stdin
-		if given := call.String("stdin-filename"); given != "" {
-			name = given
-		}
-		return &source.File{Name: name, Bytes: data}, nil
+		return &source.File{Name: in.shown, Bytes: data}, nil
 	}
-	data, err := os.ReadFile(in.path)
+	data, err := r.files.ReadPath(in.path)
 	if err != nil {
 		return nil, cli.Errorf(cli.Usage, "cannot read %s: %w", in.path, cause(err))
 	}
-	return &source.File{Name: in.path, Bytes: data}, nil
+	return &source.File{Name: in.shown, Bytes: bytes.Clone(data)}, nil
+}
+
+// unit reads a file's bytes as what they are.
+func (r *reader) unit(in input, f *source.File) *stamp.Unit {
+	if in.envFile {
+		return stamp.ReadEnvFile(f)
+	}
+	return r.units.Read(f, in.name())
 }
 
 // cause leaves out the operation and path that Go puts in front.

@@ -8,7 +8,6 @@ import (
 	"github.com/unitstamp/unitstamp/internal/cli"
 	"github.com/unitstamp/unitstamp/pkg/imageref"
 	"github.com/unitstamp/unitstamp/pkg/source"
-	"github.com/unitstamp/unitstamp/pkg/stamp"
 	"github.com/unitstamp/unitstamp/pkg/unitimage"
 )
 
@@ -53,23 +52,23 @@ func runImages(_ context.Context, call *cli.Call) error {
 	}
 	entries := []imageEntry{}
 	code := cli.Done
-	var reader stamp.Reader
+	var r reader
 	for _, in := range list {
-		f, err := in.read(call)
+		f, err := r.read(in, call)
 		if err != nil {
 			return err
 		}
-		unit := readUnit(&reader, in, f)
+		unit := r.unit(in, f)
 		if unit.Refused != nil {
 			call.Finding(*unit.Refused, f)
 			code = cli.Usage
 			continue
 		}
-		for _, r := range unit.Found.References {
-			if r.Command == unitimage.EnvFileCommand && !r.LooksLikeImage() {
+		for _, ref := range unit.Found.References {
+			if ref.Command == unitimage.EnvFileCommand && !ref.LooksLikeImage() {
 				continue
 			}
-			entries = append(entries, newImageEntry(f, r))
+			entries = append(entries, newImageEntry(f, ref))
 		}
 	}
 	if call.Bool("json") {
@@ -84,14 +83,6 @@ func runImages(_ context.Context, call *cli.Call) error {
 		}
 	}
 	return cli.Exit(code)
-}
-
-// readUnit reads a file as what it is.
-func readUnit(r *stamp.Reader, in input, f *source.File) *stamp.Unit {
-	if in.envFile {
-		return stamp.ReadEnvFile(f)
-	}
-	return r.Read(f, in.name)
 }
 
 func newImageEntry(f *source.File, r unitimage.Reference) imageEntry {

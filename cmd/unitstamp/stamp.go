@@ -3,15 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/rogpeppe/go-internal/diff"
 	cliflags "github.com/urfave/cli/v2"
 
 	"github.com/unitstamp/unitstamp/internal/atomicfile"
@@ -50,21 +45,6 @@ func stampCommand() *cli.Command {
 	}
 }
 
-// stampReport is the document of stamp --json.
-type stampReport struct {
-	Tag      string         `json:"tag"`
-	Files    []fileReport   `json:"files"`
-	Findings []diag.Finding `json:"findings"`
-	Error    string         `json:"error,omitempty"`
-}
-
-type fileReport struct {
-	File    string         `json:"file"`
-	Changed bool           `json:"changed"`
-	Changes []stamp.Change `json:"changes"`
-	Diff    string         `json:"diff,omitempty"`
-}
-
 // stamping is one run of the command.
 type stamping struct {
 	call    *cli.Call
@@ -84,16 +64,34 @@ type stamping struct {
 // result is what is kept of one file once it is through: many files must not need
 // much memory.
 type result struct {
-	file     string
-	changes  []stamp.Change // kept for --json only
-	stamped  int            // how many they are
-	edits    int
-	findings []finding
-	output   []byte // kept for standard output only
-	diff     string
+	stamped, edits int           // references, and places in the file
+	toWrite        []source.Edit // for -w
+	read           uint64        // hash of the file's bytes as they were read
+	kept           *printed      // nil if there is nothing
+}
 
-	toWrite []source.Edit // for -w
-	read    uint64        // hash of the file's bytes as they were read
+// keep is where to put what is to be printed.
+func (r *result) keep() *printed {
+	if r.kept == nil {
+		r.kept = new(printed)
+	}
+	return r.kept
+}
+
+// toPrint is what was put there.
+func (r *result) toPrint() printed {
+	if r.kept == nil {
+		return printed{}
+	}
+	return *r.kept
+}
+
+// printed is what is to be printed of one file.
+type printed struct {
+	findings []finding
+	changes  []stamp.Change // for --json
+	diff     string
+	output   []byte // the unit itself, for standard output
 }
 
 // finding is a finding with the file it is about, for its snippet.
@@ -113,7 +111,7 @@ func runStamp(ctx context.Context, call *cli.Call) error {
 	}
 	s.summary = stamp.NewSummary(s.request.Target)
 	s.results = make([]result, len(s.inputs))
-	if err := eachWith(ctx, len(s.inputs), s.stampOne); err != nil {
+	if err := each(ctx, len(s.inputs), s.stampOne); err != nil {
 		return err
 	}
 	return s.finish(ctx)
@@ -184,12 +182,12 @@ func (s *stamping) choose(ctx context.Context) (err error) {
 	}
 	surveys := make([]stamp.Survey, len(s.inputs))
 	refused := make([]*finding, len(s.inputs))
-	err = eachWith(ctx, len(s.inputs), func(r *stamp.Reader, i int) error {
-		f, err := s.read(i)
+	err = each(ctx, len(s.inputs), func(r *reader, i int) error {
+		f, err := s.read(r, i)
 		if err != nil {
 			return err
 		}
-		u := readUnit(r, s.inputs[i], f)
+		u := r.unit(s.inputs[i], f)
 		if u.Refused != nil {
 			refused[i] = &finding{*u.Refused, f}
 		}
@@ -218,12 +216,13 @@ func (s *stamping) choose(ctx context.Context) (err error) {
 		return cli.Errorf(cli.Usage, "%s", undecided.Message).WithHint("%s", undecided.Hint)
 	}
 	// What stands in the way of finding an image is worth knowing.
+	var r reader
 	for i := range s.inputs {
-		f, err := s.read(i)
+		f, err := s.read(&r, i)
 		if err != nil {
 			return err
 		}
-		for _, found := range stamp.Stamp(readUnit(new(stamp.Reader), s.inputs[i], f), s.request).Findings {
+		for _, found := range stamp.Stamp(r.unit(s.inputs[i], f), s.request).Findings {
 			s.call.Finding(found, f)
 		}
 	}
@@ -246,12 +245,12 @@ func (s *stamping) refuse(refused []*finding) error {
 }
 
 // read reads an input; standard input can be read once only.
-func (s *stamping) read(i int) (*source.File, error) {
+func (s *stamping) read(r *reader, i int) (*source.File, error) {
 	if s.inputs[i].path != stdin {
-		return s.inputs[i].read(s.call)
+		return r.read(s.inputs[i], s.call)
 	}
 	if s.stdin == nil {
-		f, err := s.inputs[i].read(s.call)
+		f, err := r.read(s.inputs[i], s.call)
 		if err != nil {
 			return nil, err
 		}
@@ -260,135 +259,68 @@ func (s *stamping) read(i int) (*source.File, error) {
 	return s.stdin, nil
 }
 
-// stampOne stamps one file, checks the result, and prepares it for writing.
-func (s *stamping) stampOne(reader *stamp.Reader, i int) error {
+// stampOne decides about one file, and prepares the result unless it is to be
+// written in place, which has to wait until all files are known to be good.
+func (s *stamping) stampOne(reader *reader, i int) error {
 	in := s.inputs[i]
-	f, err := s.read(i)
+	f, err := s.read(reader, i)
 	if err != nil {
 		return err
 	}
-	o := stamp.Stamp(readUnit(reader, in, f), s.request)
+	o := stamp.Stamp(reader.unit(in, f), s.request)
 	s.mu.Lock()
 	s.summary.Add(o)
 	s.mu.Unlock()
 	r := &s.results[i]
-	r.file, r.stamped, r.edits = f.Name, len(o.Changes), len(o.Edits)
+	r.stamped, r.edits = len(o.Changes), len(o.Edits)
 	if s.call.Bool("json") {
-		r.changes = o.Changes
+		r.keep().changes = o.Changes
 	}
 	for _, found := range o.Findings {
-		r.findings = append(r.findings, finding{found, f})
+		r.keep().findings = append(r.keep().findings, finding{found, f})
 	}
 	if o.Unreadable {
 		return nil
 	}
-	output, err := o.Output()
+	if s.call.Bool("write") {
+		r.toWrite, r.read = o.Edits, maphash.Bytes(s.seed, f.Bytes)
+		if !s.call.Bool("diff") {
+			return nil
+		}
+	}
+	output, err := s.edit(reader, i, f, o.Edits)
 	if err != nil {
 		return err
 	}
-	if err := reader.Verify(o, output, in.name, s.request); err != nil {
-		return cli.Errorf(cli.World, "%s: %w: nothing is written", f.Name, err).WithHint("this is a fault of unitstamp; please report it with the unit")
-	}
 	if s.call.Bool("diff") && len(o.Edits) > 0 {
-		r.diff = unifiedDiff(f.Name, f.Bytes, output)
+		r.keep().diff = unifiedDiff(f.Name, f.Bytes, output)
 	}
 	switch {
-	case s.call.Bool("write"): // once all files are known to be good
-		r.toWrite, r.read = o.Edits, maphash.Bytes(s.seed, f.Bytes)
 	case s.call.String("output") != "":
-		err = s.writeTo(s.call.String("output"), f.Name, output)
+		if err := s.writeTo(s.call.String("output"), f.Name, output); err != nil {
+			return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("nothing is written to any file")
+		}
 	case s.printsUnits():
-		r.output = output
-	}
-	if err != nil {
-		return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("nothing is written to any file")
+		r.keep().output = output
 	}
 	return nil
 }
 
-// flushEvery is after how many files the new ones are put in place.
-const flushEvery = 512
-
-// write writes the stamped files in place. The old bytes are not kept: the edits
-// can be taken back.
-func (s *stamping) write(ctx context.Context) error {
-	var changed []int
-	for i := range s.results {
-		if len(s.results[i].toWrite) > 0 {
-			changed = append(changed, i)
-		}
+// edit makes the edits of one file, and looks at the result with fresh eyes.
+func (s *stamping) edit(reader *reader, i int, f *source.File, edits []source.Edit) ([]byte, error) {
+	if len(edits) == 0 {
+		return f.Bytes, nil
 	}
-	var (
-		flushing sync.WaitGroup // while the next files are written
-		flushed  error
-	)
-	for part := range slices.Chunk(changed, flushEvery) {
-		err := each(ctx, len(part), func(k int) error { return s.writeOne(part[k]) })
-		flushing.Wait()
-		if err = errors.Join(err, flushed); err != nil {
-			return errors.Join(err, s.batch.Discard())
-		}
-		if len(part) == flushEvery {
-			flushing.Go(func() { flushed = s.batch.Flush() })
-		}
-	}
-	flushing.Wait()
-	if flushed != nil {
-		return errors.Join(flushed, s.batch.Discard())
-	}
-	return s.batch.Commit()
-}
-
-func (s *stamping) writeOne(i int) error {
-	path, r := s.inputs[i].path, &s.results[i]
-	before, err := os.ReadFile(path)
+	output, err := source.Apply(f.Bytes, edits)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if maphash.Bytes(s.seed, before) != r.read {
-		return fmt.Errorf("%s was changed by somebody else meanwhile", path)
+	in := s.inputs[i]
+	written := stamp.Written{Before: f, After: output, Name: in.name(), EnvFile: in.envFile, References: s.results[i].stamped}
+	if err := reader.units.Verify(written, s.request); err != nil {
+		return nil, cli.Errorf(cli.World, "%s: %w: nothing is written", f.Name, err).WithHint("this is a fault of unitstamp; please report it with the unit")
 	}
-	after, err := source.Apply(before, r.toWrite)
-	if err != nil {
-		return err
-	}
-	inverse := source.Invert(before, r.toWrite)
-	r.toWrite = nil
-	return s.batch.Replace(path, after, func(now []byte) ([]byte, error) { return source.Apply(now, inverse) })
-}
-
-// printsUnits reports whether the stamped units themselves are the output.
-func (s *stamping) printsUnits() bool {
-	for _, flag := range []string{"write", "diff", "list", "check", "json"} {
-		if s.call.Bool(flag) {
-			return false
-		}
-	}
-	return s.call.String("output") == ""
-}
-
-// writeTo prepares a unit in a folder; a drop-in keeps its own folder.
-func (s *stamping) writeTo(dir, path string, output []byte) error {
-	name := filepath.Base(path)
-	if parent := filepath.Base(filepath.Dir(path)); strings.HasSuffix(parent, ".d") && filepath.Ext(name) == ".conf" {
-		name = filepath.Join(parent, name)
-	}
-	target := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return err
-	}
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	return s.batch.Create(target, output, mode)
-}
-
-func unifiedDiff(name string, before, after []byte) string {
-	name = strings.TrimPrefix(filepath.ToSlash(name), "/")
-	text := string(diff.Diff("a/"+name, before, "b/"+name, after))
-	_, text, _ = strings.Cut(text, "\n") // the line "diff a b"
-	return text
+	return output, nil
 }
 
 // finish writes, if nothing stands against it, and prints.
@@ -396,8 +328,9 @@ func (s *stamping) finish(ctx context.Context) error {
 	verdict, missing := s.summary.Verdict()
 	var findings []finding
 	changed, references := 0, 0
-	for _, r := range s.results {
-		findings = append(findings, r.findings...)
+	for i := range s.results {
+		r := &s.results[i]
+		findings = append(findings, r.toPrint().findings...)
 		if r.edits > 0 {
 			changed++
 			references += r.stamped
@@ -433,47 +366,4 @@ func (s *stamping) finish(ctx context.Context) error {
 		s.call.Note("nothing is written")
 	}
 	return cli.Exit(code)
-}
-
-// print writes the data that was asked for to stdout.
-func (s *stamping) print(verdict stamp.Verdict, findings []finding) error {
-	call := s.call
-	if call.Bool("json") {
-		return call.JSON(s.jsonReport(verdict, findings))
-	}
-	if verdict != stamp.Ready {
-		return nil
-	}
-	for _, r := range s.results {
-		if r.edits > 0 && call.Bool("list") {
-			if err := call.Printf("%s\n", r.file); err != nil {
-				return err
-			}
-		}
-		if err := call.Data([]byte(r.diff)); err != nil {
-			return err
-		}
-		if err := call.Data(r.output); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *stamping) jsonReport(verdict stamp.Verdict, findings []finding) stampReport {
-	report := stampReport{Tag: s.request.Tag, Files: []fileReport{}, Findings: []diag.Finding{}}
-	for _, r := range s.results {
-		file := fileReport{File: r.file, Changed: r.edits > 0, Changes: r.changes, Diff: r.diff}
-		if verdict != stamp.Ready { // nothing was changed, and nothing would be
-			file.Changed, file.Changes, file.Diff = false, nil, ""
-		}
-		if file.Changes == nil {
-			file.Changes = []stamp.Change{}
-		}
-		report.Files = append(report.Files, file)
-	}
-	for _, f := range findings {
-		report.Findings = append(report.Findings, f.Finding)
-	}
-	return report
 }

@@ -111,7 +111,7 @@ func (b *Batch) prepare(p *pending, data []byte, mode os.FileMode, old os.FileIn
 func createBeside(target string, mode os.FileMode) (*os.File, error) {
 	for {
 		name := filepath.Join(filepath.Dir(target), fmt.Sprintf(".%s.tmp-%08x", filepath.Base(target), rand.Uint32()))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode|0o200)
+		f, err := openNew(name, mode|0o200)
 		if !errors.Is(err, os.ErrExist) {
 			return f, err
 		}
@@ -182,6 +182,9 @@ func (p *pending) putInPlace() (err error) {
 		err = exchange(p.temporary, p.target)
 	}
 	p.inPlace = err == nil
+	if p.inPlace && p.undo != nil {
+		p.temporary = "" // gone
+	}
 	return err
 }
 

@@ -11,8 +11,10 @@ type retirement struct {
 	group sync.WaitGroup
 }
 
-// retiring is how many old files may be held at a time.
-const retiring = 256
+const (
+	retiring = 256 // old files may be held at a time
+	partings = 4   // may be under way at a time: a disk frees several as quickly as one
+)
 
 // release lets go of what hold returned.
 func (r *retirement) release(file int) {
@@ -22,11 +24,13 @@ func (r *retirement) release(file int) {
 	if r.held == nil {
 		held := make(chan int, retiring)
 		r.held = held
-		r.group.Go(func() {
-			for file := range held {
-				letGo(file)
-			}
-		})
+		for range partings {
+			r.group.Go(func() {
+				for file := range held {
+					letGo(file)
+				}
+			})
+		}
 	}
 	r.held <- file
 }

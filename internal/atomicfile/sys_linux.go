@@ -32,6 +32,20 @@ func syncWhole(folders []string) error {
 	return nil
 }
 
+// openNew makes a file. os.OpenFile asks six times more of the system, to find out
+// that a file cannot be polled.
+func openNew(name string, mode os.FileMode) (*os.File, error) {
+	for {
+		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, uint32(mode.Perm()))
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), name), nil
+		case err != unix.EINTR:
+			return nil, &os.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
+}
+
 // keepOwner gives a file, of which info tells, the owner and group of another. It
 // reports whether it had to.
 func keepOwner(f *os.File, info, like os.FileInfo) (changed bool, err error) {

@@ -1,12 +1,13 @@
-// Package wholefile reads many small files of a folder, with as few system calls
-// and as little memory as that takes. os.File takes three times as many, as it is
-// made for everything that can be read.
+// Package wholefile reads many small files, with as few system calls and as little
+// memory as that takes. os.File takes three times as many, as it is made for
+// everything that can be read.
 package wholefile
 
 import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -54,9 +55,6 @@ type Reader struct{ buffer []byte }
 // more than that. Links are followed as long as they stay in the folder. The bytes
 // are good until the next call.
 func (r *Reader) Read(f *Folder, name string, most int) ([]byte, error) {
-	if r.buffer == nil {
-		r.buffer = make([]byte, 1<<14)
-	}
 	if !fs.ValidPath(name) || strings.Contains(name, "/") {
 		return r.readBelow(f, name, most)
 	}
@@ -69,6 +67,21 @@ func (r *Reader) Read(f *Folder, name string, most int) ([]byte, error) {
 	case err != nil:
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
+	return r.through(fd, name, most)
+}
+
+// ReadPath reads a file whole, wherever its path leads to. The bytes are good until
+// the next call.
+func (r *Reader) ReadPath(path string) ([]byte, error) {
+	fd, err := again(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return r.through(fd, path, math.MaxInt)
+}
+
+// through reads an open file and closes it.
+func (r *Reader) through(fd int, name string, most int) ([]byte, error) {
 	defer unix.Close(fd)
 	data, err := r.all(most, func(p []byte) (int, error) {
 		n, err := again(func() (int, error) { return unix.Read(fd, p) })
@@ -95,6 +108,9 @@ func (r *Reader) readBelow(f *Folder, name string, most int) (data []byte, err e
 
 // all reads until the end, or until there is more than enough.
 func (r *Reader) all(most int, read func([]byte) (int, error)) ([]byte, error) {
+	if r.buffer == nil {
+		r.buffer = make([]byte, 1<<14)
+	}
 	for n := 0; ; {
 		more, err := read(r.buffer[n:])
 		n += more

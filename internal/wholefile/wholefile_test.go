@@ -37,6 +37,17 @@ func TestRead(t *testing.T) {
 			}
 		}
 	}
+	for _, path := range []string{filepath.Join(folder, "link"), filepath.Join(folder, "sub", "b")} {
+		if got, err := r.ReadPath(path); err != nil || string(got) != "abc" {
+			t.Errorf("%s: got %q, %v", path, got, err)
+		}
+	}
+	if _, err := r.ReadPath(folder); err == nil {
+		t.Error("a folder was read")
+	}
+	if _, err := r.ReadPath(filepath.Join(folder, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
 	if err := os.Truncate(filepath.Join(folder, "a"), 1<<40); err != nil {
 		t.Fatal(err)
 	}

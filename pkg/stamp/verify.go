@@ -8,30 +8,33 @@ import (
 
 	"github.com/unitstamp/unitstamp/pkg/source"
 	"github.com/unitstamp/unitstamp/pkg/unitfile"
-	"github.com/unitstamp/unitstamp/pkg/unitimage"
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
+
+// Written is a unit with the tag in it, as it is about to replace the one without.
+type Written struct {
+	Before     *source.File
+	After      []byte
+	Name       unitname.Name // the unit's, for specifiers
+	EnvFile    bool          // KEY=value lines instead of a unit
+	References int           // so many were stamped; at least one
+}
 
 // Verify looks at a stamped file with fresh eyes before it is written: our own
 // reader must find the new tags where they were put, and go-systemd's reader, which
 // shares no code with ours, must see no other setting changed. Where it cannot
 // read a file that systemd can, its word does not count.
-func Verify(o *Outcome, output []byte, name unitname.Name, request Request) error {
-	return new(Reader).Verify(o, output, name, request)
-}
+func Verify(w Written, request Request) error { return new(Reader).Verify(w, request) }
 
 // Verify is the function of that name.
-func (r *Reader) Verify(o *Outcome, output []byte, name unitname.Name, request Request) error {
-	if len(o.Edits) == 0 {
-		return nil
-	}
-	after := &source.File{Name: o.Source.Name, Bytes: output}
+func (r *Reader) Verify(w Written, request Request) error {
+	after := &source.File{Name: w.Before.Name, Bytes: w.After}
 	var again *Unit
-	if len(o.Changes) > 0 && o.Changes[0].Command == unitimage.EnvFileCommand {
+	if w.EnvFile {
 		again = ReadEnvFile(after)
 	} else {
-		again = r.Read(after, name)
-		if err := r.sameSettings(o, output); err != nil {
+		again = r.Read(after, w.Name)
+		if err := r.sameSettings(w); err != nil {
 			return err
 		}
 	}
@@ -44,8 +47,8 @@ func (r *Reader) Verify(o *Outcome, output []byte, name unitname.Name, request R
 			stamped++
 		}
 	}
-	if stamped < len(o.Changes) {
-		return fmt.Errorf("only %d of %d stamped references are found again", stamped, len(o.Changes))
+	if stamped < w.References {
+		return fmt.Errorf("only %d of %d stamped references are found again", stamped, w.References)
 	}
 	return nil
 }
@@ -53,18 +56,18 @@ func (r *Reader) Verify(o *Outcome, output []byte, name unitname.Name, request R
 // sameSettings compares what go-systemd reads of the stamped unit with the
 // settings before. Nearly always those that we read are the same to it; if not,
 // it has to read them itself, which takes as long as all else together.
-func (r *Reader) sameSettings(o *Outcome, output []byte) error {
-	stamped, err := systemd.DeserializeOptions(bytes.NewReader(output))
+func (r *Reader) sameSettings(w Written) error {
+	stamped, err := systemd.DeserializeOptions(bytes.NewReader(w.After))
 	if err != nil {
 		return nil // a longer line may pass its limit of 2048 bytes
 	}
-	if err := r.doc.Read(o.Source); err != nil {
+	if err := r.doc.Read(w.Before); err != nil {
 		return err
 	}
 	i, differences := 0, 0
 	for item := range r.doc.Assignments {
 		if i == len(stamped) || stamped[i].Section != item.Section || stamped[i].Name != item.Key {
-			return sameOptions(o, stamped)
+			return sameOptions(w, stamped)
 		}
 		value := source.Span{Start: item.Value.Offset(0), End: item.Value.Offset(len(item.Value.Text))}
 		if stamped[i].Value != r.doc.Text(value) { // to it, a '\\' and the line's end are part of the value
@@ -72,16 +75,16 @@ func (r *Reader) sameSettings(o *Outcome, output []byte) error {
 		}
 		i++
 	}
-	if i != len(stamped) || differences > len(o.Changes) {
-		return sameOptions(o, stamped)
+	if i != len(stamped) || differences > w.References {
+		return sameOptions(w, stamped)
 	}
 	return nil
 }
 
 // sameOptions compares what go-systemd reads before and after.
-func sameOptions(o *Outcome, stamped []*systemd.UnitOption) error {
-	old, err := systemd.DeserializeOptions(bytes.NewReader(o.Source.Bytes))
-	if err != nil || !readsAlike(old, o.Source) {
+func sameOptions(w Written, stamped []*systemd.UnitOption) error {
+	old, err := systemd.DeserializeOptions(bytes.NewReader(w.Before.Bytes))
+	if err != nil || !readsAlike(old, w.Before) {
 		return nil
 	}
 	if len(old) != len(stamped) {
@@ -96,8 +99,8 @@ func sameOptions(o *Outcome, stamped []*systemd.UnitOption) error {
 			differences++
 		}
 	}
-	if differences > len(o.Changes) {
-		return fmt.Errorf("%d settings changed for %d references", differences, len(o.Changes))
+	if differences > w.References {
+		return fmt.Errorf("%d settings changed for %d references", differences, w.References)
 	}
 	return nil
 }
