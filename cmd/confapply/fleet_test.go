@@ -2,6 +2,8 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,9 +31,13 @@ type clusters struct {
 //	fleet holds UNIT [FILE]      the unit is stored like that, or not at all
 //	fleet wrote [REQUEST...]     what was asked to change since the last time, as PUT:a.service
 //	fleet block|kill|etcd WORD   break something
+//	fleet away|back MACHINE      stop fleetd there, or start it
+//	fleet rest SECONDS           wait, in the cluster's time
+//	fleet runs UNIT [MACHINE...] its program runs there
+//	fleet left MACHINE [UNIT...] files that the machine did not get rid of
 func (cs *clusters) command(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: fleet start|put|holds|wrote|block|kill|etcd")
+		ts.Fatalf("usage: fleet start|put|holds|wrote|block|kill|etcd|away|back|rest|runs|left")
 	}
 	if args[0] == "start" {
 		version := fleettest.New
@@ -85,6 +91,22 @@ func (cs *clusters) command(ts *testscript.TestScript, neg bool, args []string) 
 		c.Kill(args[1])
 	case "etcd":
 		c.SetEtcd(args[1] == "up")
+	case "away":
+		c.StopFleetd(args[1])
+	case "back":
+		c.StartFleetd(args[1])
+	case "rest":
+		n, err := strconv.ParseFloat(args[1], 64)
+		ts.Check(err)
+		time.Sleep(time.Duration(n * float64(second)))
+	case "runs":
+		if got := c.Running(args[1]); !slices.Equal(got, args[2:]) {
+			ts.Fatalf("%s runs on %q", args[1], got)
+		}
+	case "left":
+		if got := c.Left(args[1]); !slices.Equal(got, args[2:]) {
+			ts.Fatalf("left are %q", got)
+		}
 	default:
 		ts.Fatalf("unknown: %s", args[0])
 	}

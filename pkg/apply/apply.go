@@ -63,7 +63,8 @@ type Engine interface {
 	Lock(ctx context.Context, wait bool) (release func() error, err error)
 	// Change carries out the steps of one group together, and returns when the
 	// manager says that the units are up, or down. The entries of the record are
-	// pending from before the first change on. Failures are by unit.
+	// pending from before the first change on. Failures are by unit. What else
+	// came up on the way may be added to a step's Reason.
 	Change(ctx context.Context, group []*plan.Step, limits Limits) map[string]Failure
 	// Watch returns when the targets of a step have been up for as long as
 	// wanted, each by the rules of its kind, or with the reason why not.

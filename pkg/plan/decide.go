@@ -30,6 +30,13 @@ func (d *decision) drop() {
 	if !d.obs.Running {
 		return
 	}
+	state := d.obs.States[d.Unit]
+	if state.Unknown {
+		d.Reason += ", " + state.Idle
+	}
+	if state.Note != "" {
+		d.Reason += ", " + state.Note
+	}
 	if _, main := d.Before.Files[d.Unit]; !main {
 		d.affect(change{effect: DoRestart}, false)
 		return
@@ -234,6 +241,10 @@ func (d *decision) check() {
 		d.Reason += why
 		return
 	}
+	if state.Unknown {
+		d.Reason += ", " + state.Idle
+		return
+	}
 	if unitname.IsTemplate(d.Unit) || d.ends() {
 		if state.Active != "failed" {
 			return
@@ -243,6 +254,9 @@ func (d *decision) check() {
 	case state.Up():
 		if state.NeedReload {
 			d.Reason += ", but systemd has not read its files since they changed"
+		}
+		if state.Note != "" {
+			d.Reason += ", " + state.Note
 		}
 		return
 	case state.Active == "failed":

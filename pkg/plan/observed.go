@@ -43,14 +43,22 @@ type State struct {
 	Unmet bool
 	// Idle is why the unit is not up, "" where the manager does not tell.
 	Idle string
+	// Unknown tells that the manager cannot say at the moment what became of the
+	// unit, and Idle why. Such a unit may be up, and is treated as one that is.
+	Unknown bool
+	// Note is what else people should know of the unit, "" for nothing.
+	Note string
 	// Invocation changes with every start.
 	Invocation string
 	// Restarts counts automatic restarts since the last start by a job.
 	Restarts uint32
 }
 
-// Up reports whether the unit is running or on its way.
+// Up reports whether the unit is running or on its way, or may be.
 func (s State) Up() bool {
+	if s.Unknown {
+		return true
+	}
 	switch s.Active {
 	case "active", "reloading", "activating", "refreshing":
 		return true

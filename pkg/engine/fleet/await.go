@@ -20,6 +20,7 @@ type expectation struct {
 	hash    string
 	desired string
 	fresh   bool // nothing older of it runs
+	leaves  bool // its file would stay on the machine if systemd cannot load it
 	ends    bool // a oneshot: it is well when it has ended
 	needs   requirements
 	limit   time.Duration // of the unit itself, 0 for none
@@ -30,7 +31,7 @@ func (e *Engine) expect(u apiUnit, fresh bool) expectation {
 	o := u.options()
 	remains := slices.Contains([]string{"yes", "true", "1", "on", "y", "t"}, strings.ToLower(o.last("Service", "RemainAfterExit")))
 	return expectation{
-		unit: u.Name, hash: o.hash(), desired: u.DesiredState, fresh: fresh,
+		unit: u.Name, hash: o.hash(), desired: u.DesiredState, fresh: fresh, leaves: fresh && e.api.replaces(),
 		ends:  unitname.Kind(u.Name) == "service" && o.last("Service", "Type") == "oneshot" && !remains,
 		needs: requirementsOf(u.Name, o),
 		limit: startTime(o),
@@ -76,7 +77,8 @@ const (
 	coming phase = iota // it is on its way
 	silent              // nothing is known of it
 	stale               // an older version of it runs
-	ended               // it has ended well, or not yet begun
+	ended               // it has ended well, or is about to begin
+	unsaid              // it has ended, or has not been started
 	wrong               // it failed, if that lasts
 	restarting
 	up
@@ -85,11 +87,13 @@ const (
 // A sight is one look at a unit.
 type sight struct {
 	phase   phase
-	text    string // what is the matter, with the machine
-	machine string // where that is, "" for no machine at all
+	text    string   // what is the matter, with the machine
+	more    string   // what is to be told after that
+	machine string   // where that is, "" for no machine at all
+	on      []string // where it is to be
 }
 
-// look sees how far a unit has come: on the machine that is the furthest behind.
+// sight sees how far a unit has come: on the machine that is the furthest behind.
 func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
 	states, err := e.api.states(ctx, w.unit)
 	if err != nil {
@@ -128,43 +132,52 @@ func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
 		}
 	}
 	if len(on) == 0 {
-		return sight{silent, "no machine takes it", ""}, nil
+		return sight{phase: silent, text: "no machine takes it"}, nil
 	}
 	worst := sight{phase: up}
 	for _, id := range on {
-		s := sight{silent, "nothing is known of it", id}
+		s := sight{phase: silent, text: "nothing is known of it", machine: id}
 		if state, known := states[place{w.unit, id}]; known {
 			s = judge(w, state, current)
 		}
-		s.text = s.text + " on " + machineName(machines, id)
+		s.text += " on " + machineName(machines, id) + s.more
 		if rank(s.phase) > rank(worst.phase) {
 			worst = s
 		}
 	}
-	for at := range states {
+	for _, at := range slices.SortedFunc(maps.Keys(states), comparePlaces) {
 		if !slices.Contains(on, at.machine) && rank(worst.phase) < rank(coming) {
-			worst = sight{coming, "the version before is still on " + machineName(machines, at.machine), at.machine}
+			text := "the version before is still on "
+			if states[at].Hash == w.hash {
+				text = "it has not gone yet from "
+			}
+			worst = sight{phase: coming, text: text + machineName(machines, at.machine), machine: at.machine}
 		}
 	}
+	worst.on = on
 	return worst, nil
 }
 
 // rank orders phases: a failure counts more than what is still on its way.
 func rank(p phase) int {
-	return slices.Index([]phase{up, ended, coming, silent, stale, restarting, wrong}, p)
+	return slices.Index([]phase{up, ended, unsaid, coming, silent, stale, restarting, wrong}, p)
 }
 
 // judge tells what a record of a unit on a machine means.
 func judge(w expectation, s unitState, current string) sight {
 	text := s.Active + "/" + s.Sub
-	at := func(p phase) sight { return sight{p, text, s.MachineID} }
+	at := func(p phase) sight { return sight{phase: p, text: text, machine: s.MachineID} }
 	switch {
 	case s.Hash != w.hash:
 		text = "the version before is " + text
 		return at(stale)
 	case s.Load != "loaded":
 		text = "systemd cannot load it: " + s.Load
-		return at(wrong)
+		seen := at(wrong)
+		if s.Load == badSetting && w.leaves {
+			seen.more = ", and " + leftover(w.unit, "there")
+		}
+		return seen
 	case w.desired == loaded && s.Active != "active" && s.Active != "activating" && s.Active != "deactivating":
 		return at(up)
 	case w.desired == loaded:
@@ -179,12 +192,68 @@ func judge(w expectation, s unitState, current string) sight {
 	case s.Active == inactive && w.ends && current == launched:
 		return at(ended)
 	case s.Active == inactive && w.ends:
-		return at(coming)
+		text += ": fleet does not say that it was started"
+		return at(unsaid)
 	case s.Active == inactive:
 		text = "it has ended: " + text
 		return at(wrong)
 	}
 	return at(coming)
+}
+
+// badSetting is what systemd says of a unit file that it understands and refuses.
+const badSetting = "bad-setting"
+
+// leftover tells what becomes of a unit that systemd could not load: the agent cannot
+// stop what is not loaded, and so never comes to remove the file (fleet
+// agent/agent.go, unloadUnit, since 0.13).
+func leftover(unit, where string) string {
+	return "fleet leaves /run/fleet/units/" + unit + " " + where + " when the unit is deleted: rm it by hand"
+}
+
+// A progress is what the looks at a unit so far come to.
+type progress struct {
+	expectation
+	bear    time.Duration // how long a failure has to last to be one
+	last    sight
+	since   time.Time // when the last phase began
+	calm    time.Time // from when on silence counts
+	started bool      // it was said to have been started
+}
+
+// see takes in one more look. It reports whether the unit has come to what is expected
+// of it, or why it will not: a *apply.UnitError if that is its own fault, *blocked if an
+// agent does nothing.
+func (p *progress) see(s sight, now time.Time) (done bool, err error) {
+	// That a unit was started is forgotten for up to 24 seconds when the agent of
+	// another machine lets go of a unit of that name.
+	p.started = s.phase == ended || p.started && s.phase == unsaid && s.machine == p.last.machine
+	if p.started {
+		s.phase = ended
+	}
+	if s.phase != p.last.phase || s.machine != p.last.machine {
+		p.since = now
+	}
+	p.last = s
+	lasted := now.Sub(p.since)
+	quiet := min(lasted, now.Sub(p.calm))
+	switch {
+	case s.phase == up, s.phase == ended && lasted >= p.bear:
+		return true, nil
+	case s.phase == wrong && lasted >= p.bear, s.phase == restarting && lasted >= crashing:
+		return false, apply.Unitf("%s", s.text)
+	case s.phase == silent && s.machine == "" && quiet >= unplaced:
+		return false, apply.Unitf("%s: %s", s.text, p.needs.text())
+	case (s.phase == silent || s.phase == stale) && s.machine != "" && quiet >= lease:
+		return false, &blocked{fmt.Sprintf("%s, for %v: the agent there is blocked", s.text, lease)}
+	}
+	return false, nil
+}
+
+// lose takes in a look that came to nothing: an outage says nothing about the unit, and
+// for a while after it fleet knows nothing.
+func (p *progress) lose(now time.Time) {
+	p.calm, p.last = now.Add(lease/2), sight{phase: -1}
 }
 
 // await waits until a unit has come to what is expected of it, and tells apart why
@@ -194,46 +263,34 @@ func (e *Engine) await(ctx context.Context, w expectation, limits apply.Limits) 
 		return nil
 	}
 	timeout := w.patience(limits)
-	bear := settled
-	if w.fresh {
-		bear = settledNew
-	}
 	began := time.Now()
-	var since time.Time // when the phase began
-	last := sight{phase: -1}
-	calm := began // from when on silence counts
+	p := progress{expectation: w, bear: settled, calm: began, last: sight{phase: -1}}
+	if w.fresh {
+		p.bear = settledNew
+	}
 	for pause := poll / 5; ; pause = min(2*pause, poll) {
 		s, err := e.sight(ctx, w)
 		now := time.Now()
 		var miss *lost
 		switch {
 		case errors.As(err, &miss):
-			// an outage says nothing about the unit, and for a while after it
-			// fleet knows nothing
-			calm, last = now.Add(lease/2), sight{phase: -1}
+			p.lose(now)
 			if timeout > 0 && now.Sub(began) > timeout || now.Sub(began) > workPatience && timeout == 0 {
 				return err
 			}
 		case err != nil:
 			return err
 		default:
-			if s.phase != last.phase || s.machine != last.machine {
-				since = now
-			}
-			last = s
-			lasted := now.Sub(since)
-			quiet := min(lasted, now.Sub(calm))
+			done, err := p.see(s, now)
+			var deaf *blocked
 			switch {
-			case s.phase == up, s.phase == ended && lasted >= bear:
+			case done:
 				return nil
-			case s.phase == wrong && lasted >= bear, s.phase == restarting && lasted >= crashing:
-				return apply.Unitf("%s", s.text)
-			case s.phase == silent && s.machine == "" && quiet >= unplaced:
-				return apply.Unitf("%s: %s", s.text, w.needs.text())
-			case (s.phase == silent || s.phase == stale) && s.machine != "" && quiet >= lease:
-				return fmt.Errorf("%s, for %v: the agent there is blocked", s.text, lease)
-			}
-			if timeout > 0 && now.Sub(began) >= timeout {
+			case errors.As(err, &deaf) && !e.present(ctx, s.machine):
+				// its fleetd is away: it will be moved
+			case err != nil:
+				return err
+			case timeout > 0 && now.Sub(began) >= timeout:
 				return apply.Unitf("not up within %v: %s", timeout, s.text)
 			}
 		}
@@ -241,6 +298,14 @@ func (e *Engine) await(ctx context.Context, w expectation, limits apply.Limits) 
 			return err
 		}
 	}
+}
+
+// present reports whether fleet knows a machine to be there. One whose fleetd is away
+// is forgotten after a while, and its units are moved.
+func (e *Engine) present(ctx context.Context, id string) bool {
+	machines, err := e.api.machines(ctx)
+	_, there := machines[id]
+	return err == nil && there
 }
 
 // text is what a unit asks of its machine, for people.

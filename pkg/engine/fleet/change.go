@@ -158,7 +158,7 @@ func (c *changer) step(ctx context.Context, s *plan.Step) error {
 	}
 	switch {
 	case s.Action == plan.Delete:
-		return c.remove(ctx, s.Unit, now)
+		return c.remove(ctx, s, now)
 	case len(s.Changes) == 0:
 		return c.launch(ctx, s, now)
 	}
@@ -226,6 +226,9 @@ func (c *changer) write(ctx context.Context, s *plan.Step, now *apiUnit) error {
 		}
 		return c.await(ctx, c.expect(want, true), c.limits)
 	}
+	if r := requirementsOf(s.Unit, want.options()); want.DesiredState == launched && r.nowhere(c.knownMachines()) {
+		return &untouched{fmt.Errorf("left as it is: %s", r.away())}
+	}
 	along, release, err := c.hold(ctx, now)
 	if err != nil {
 		return &untouched{err}
@@ -235,10 +238,48 @@ func (c *changer) write(ctx context.Context, s *plan.Step, now *apiUnit) error {
 	if err := c.send(ctx, want, now); err != nil {
 		return c.refused(s.Unit, err)
 	}
+	began := time.Now()
 	if err := c.await(ctx, c.expect(want, false), c.limits); err != nil {
 		return err
 	}
+	c.remark(ctx, s, now, began)
 	return c.revive(ctx, along)
+}
+
+// remark adds to a step's reason on which machines the unit was that have left the
+// cluster since: where only fleetd has ended, its program has not.
+func (c *changer) remark(ctx context.Context, s *plan.Step, was *apiUnit, began time.Time) {
+	if time.Since(began) < settled {
+		return // no machine is forgotten as fast as that
+	}
+	machines, err := c.api.machines(ctx)
+	if err != nil {
+		return // nothing to tell
+	}
+	for _, id := range c.on(was) {
+		if _, there := machines[id]; !there {
+			s.Reason += "; " + machineName(c.knownMachines(), id) + " has left the cluster: if only the fleetd there is away, the version before runs on until it is back"
+		}
+	}
+}
+
+// on are the machines that a unit is to be on, as far as they are known, sorted.
+func (e *Engine) on(u *apiUnit) []string {
+	r := requirementsOf(u.Name, u.options())
+	switch {
+	case !r.global && u.MachineID == "":
+		return nil
+	case !r.global:
+		return []string{u.MachineID}
+	}
+	var on []string
+	machines := e.knownMachines()
+	for _, id := range slices.Sorted(maps.Keys(machines)) {
+		if r.takes(machines[id]) {
+			on = append(on, id)
+		}
+	}
+	return on
 }
 
 // refused forgets a change that fleet would not take.
@@ -279,20 +320,7 @@ func (e *Engine) wanted(s *plan.Step, now *apiUnit) (apiUnit, error) {
 // hold takes the machines that a unit is on for this update alone. With them it
 // returns the owned units that go down together with it.
 func (c *changer) hold(ctx context.Context, u *apiUnit) (along []string, release func(), err error) {
-	c.Engine.mu.Lock()
-	machines := maps.Clone(c.machines)
-	c.Engine.mu.Unlock()
-	var on []string
-	if r := requirementsOf(u.Name, u.options()); r.global {
-		for _, id := range slices.Sorted(maps.Keys(machines)) {
-			if r.takes(machines[id]) {
-				on = append(on, id)
-			}
-		}
-	} else if u.MachineID != "" {
-		on = []string{u.MachineID}
-	}
-	release, err = c.updating.take(ctx, on)
+	release, err = c.updating.take(ctx, c.on(u))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -305,11 +333,16 @@ func (c *changer) hold(ctx context.Context, u *apiUnit) (along []string, release
 }
 
 // remove deletes a unit and waits until no machine has it any more.
-func (c *changer) remove(ctx context.Context, name string, now *apiUnit) error {
+func (c *changer) remove(ctx context.Context, s *plan.Step, now *apiUnit) error {
 	if now == nil {
 		return nil
 	}
-	return c.destroy(ctx, name)
+	began := time.Now()
+	if err := c.destroy(ctx, s.Unit); err != nil {
+		return err
+	}
+	c.remark(ctx, s, now, began)
+	return nil
 }
 
 // launch starts a unit whose options are as they should be. One that fleet takes
@@ -319,7 +352,7 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 	whole := apiUnit{Name: s.Unit, Options: now.Options, DesiredState: launched}
 	c.begin(s.Unit, now, whole)
 	if now.DesiredState == launched {
-		states, err := patient(ctx, workPatience, func(ctx context.Context) (map[place]unitState, error) { return c.api.states(ctx, s.Unit) })
+		states, err := c.records(ctx, s.Unit)
 		if err != nil {
 			return &untouched{err}
 		}

@@ -98,7 +98,8 @@ type client struct {
 	http *http.Client
 
 	mu     sync.Mutex
-	server string // what the server last said it is: fleetd/1.0.0
+	server string    // what the server last said it is: fleetd/1.0.0
+	outage time.Time // when it last could not answer for its store, etcd
 }
 
 // newClient makes a client for unix:///PATH or http://HOST:PORT. It connects to
@@ -168,6 +169,9 @@ func (c *client) do(ctx context.Context, method, resource string, body, result a
 	}
 	c.mu.Lock()
 	c.server = response.Header.Get("Server")
+	if response.StatusCode >= http.StatusInternalServerError {
+		c.outage = time.Now()
+	}
 	c.mu.Unlock()
 	switch status := response.StatusCode; {
 	case status >= 500:
@@ -321,6 +325,14 @@ func (c *client) machines(ctx context.Context) (map[string]machine, error) {
 		}
 	})
 	return machines, err
+}
+
+// blind reports whether fleet may know of no states because etcd was away: for some
+// seconds after that it lists its units and nothing of what became of them.
+func (c *client) blind() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.outage.IsZero() && time.Since(c.outage) < lease/2
 }
 
 // replaces reports whether the server is known to replace a unit's options, which

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -17,16 +18,15 @@ import (
 // same as the wanted one, but for its mark, is shown as the wanted bytes; others as
 // fleet would write their file. A cluster without machines, or one that knows of
 // units and of no state, is taken for a fault of fleet's and not for how things
-// are.
+// are. What is not known of a single unit is waited for, and then told as unknown.
 func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observed, error) {
-	machines, err := patient(ctx, e.patience(), e.api.machines)
-	if err != nil {
-		return nil, err
+	names := map[string]bool{}
+	for _, u := range wanted {
+		names[u.Name] = true
 	}
-	if len(machines) == 0 {
-		return nil, errors.New("fleet knows of no machine: the cluster, or etcd, is down")
-	}
-	units, states, err := e.look(ctx)
+	units, states, machines, err := e.look(ctx, func(u *apiUnit) bool {
+		return names[u.Name] || u.options().owner(u.Name) == e.owner
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 		}
 		file := e.show(&u, want)
 		o.Files[name] = file
-		o.States[name] = stateOf(&u, byUnit[name], machines)
+		o.States[name] = e.stateOf(&u, byUnit[name], machines)
 		switch owner := u.options().owner(name); owner {
 		case e.owner:
 			o.Owned[name] = plan.Entry{Unit: name, Files: map[string]string{name: plan.Sum(file)}}
@@ -91,36 +91,80 @@ func comparePlaces(a, b place) int {
 	return strings.Compare(a.machine, b.machine)
 }
 
-// look reads units and states. When etcd comes back, fleet knows for some seconds
-// the units and none of their states; that is waited out, once in a run.
-func (e *Engine) look(ctx context.Context) (map[string]apiUnit, map[place]unitState, error) {
-	for waited := poll; ; waited += 2 * poll {
+// look reads machines, units and states. For some seconds after etcd was away fleet
+// knows the units and none of their states, and for up to 24 seconds after a fleetd was
+// started it may not know that of one of its units: as long as something is missing of
+// the units that matter that may yet come, it is waited for, once in a run.
+func (e *Engine) look(ctx context.Context, matters func(*apiUnit) bool) (map[string]apiUnit, map[place]unitState, map[string]machine, error) {
+	began := time.Now()
+	for pause := poll; ; pause = min(2*pause, lease/6) {
+		machines, err := patient(ctx, e.patience(), e.api.machines)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if len(machines) == 0 {
+			return nil, nil, nil, errors.New("fleet knows of no machine: the cluster, or etcd, is down")
+		}
 		units, err := patient(ctx, e.patience(), e.api.units)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		states, err := patient(ctx, e.patience(), func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, "") })
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		meant := 0
+		meant, worth := 0, time.Duration(0)
 		for _, u := range units {
 			if u.DesiredState != inactive {
 				meant++
 			}
+			if matters(&u) {
+				worth = max(worth, untold(&u, states, machines))
+			}
 		}
-		if len(states) > 0 || meant == 0 || e.watched {
+		none := len(states) == 0 && meant > 0
+		if none {
+			worth = lease
+		}
+		left := worth - time.Since(began)
+		if e.watched || left <= 0 {
+			if none && !e.watched {
+				return nil, nil, nil, fmt.Errorf("fleet knows of no state of any unit for %v, although %d are to run: "+
+					"the agents do not reach etcd, or no machine takes any of them", lease, meant)
+			}
 			e.watched = true
-			return units, states, nil
+			return units, states, machines, nil
 		}
-		if waited > lease {
-			return nil, nil, fmt.Errorf("fleet knows of no state of any unit for %v, although %d are to run: "+
-				"the agents do not reach etcd, or no machine takes any of them", lease, meant)
-		}
-		if err := sleep(ctx, 2*poll); err != nil {
-			return nil, nil, err
+		if err := sleep(ctx, min(pause, left)); err != nil {
+			return nil, nil, nil, err
 		}
 	}
+}
+
+// untold is how long it is worth waiting for what is not known of a unit that is to
+// run: until its record can be told again, or until it must have been given a machine;
+// 0 if all is known, or nothing more can be.
+func untold(u *apiUnit, states map[place]unitState, machines map[string]machine) time.Duration {
+	if u.DesiredState != launched || unitname.IsTemplate(u.Name) {
+		return 0
+	}
+	told := func(id string) bool { _, known := states[place{u.Name, id}]; return known }
+	r := requirementsOf(u.Name, u.options())
+	switch {
+	case r.global:
+		for id, m := range machines {
+			if r.takes(m) && !told(id) {
+				return lease
+			}
+		}
+	case u.MachineID != "":
+		if !told(u.MachineID) {
+			return lease
+		}
+	case !r.nowhere(machines):
+		return unplaced
+	}
+	return 0
 }
 
 // show is a unit as the bytes of a file, the same for the same options as long as
@@ -144,7 +188,7 @@ func (e *Engine) show(u *apiUnit, want *plan.File) plan.File {
 }
 
 // placeable refuses wanted units that no machine of the cluster can take, unless
-// they are there already as they are wanted.
+// they are there already with the same wishes: then it is the machine that is away.
 func (e *Engine) placeable(wanted []plan.Unit, units map[string]apiUnit, machines map[string]machine) error {
 	known := func(name string) bool {
 		_, there := units[name]
@@ -158,10 +202,11 @@ func (e *Engine) placeable(wanted []plan.Unit, units map[string]apiUnit, machine
 		if err != nil {
 			return err
 		}
-		if held, there := units[u.Name]; there && held.options().unmarked().same(o) {
+		r := requirementsOf(u.Name, o)
+		if held, there := units[u.Name]; there && (held.options().unmarked().same(o) ||
+			reflect.DeepEqual(requirementsOf(u.Name, held.options()), r) && r.alone(known) == "") {
 			continue
 		}
-		r := requirementsOf(u.Name, o)
 		if r.global && len(r.conflicts) > 0 && !e.api.replaces() {
 			return &plan.InputError{Path: u.Name, Err: errors.New("[X-Fleet] Conflicts= cannot be used with Global= before fleet 0.13")}
 		}
@@ -172,9 +217,14 @@ func (e *Engine) placeable(wanted []plan.Unit, units map[string]apiUnit, machine
 	return nil
 }
 
-// stateOf puts the records of a unit on its machines together: the worst counts.
-func stateOf(u *apiUnit, records []unitState, machines map[string]machine) plan.State {
+// stateOf puts the records of a unit on its machines together: the worst counts. Of a
+// unit that has one machine only the record there counts; where else it is, is noted.
+func (e *Engine) stateOf(u *apiUnit, records []unitState, machines map[string]machine) plan.State {
 	state := plan.State{Load: "loaded", Active: inactive, Sub: "dead"}
+	r := requirementsOf(u.Name, u.options())
+	if !r.global {
+		records, state.Note = home(u, records, machines)
+	}
 	hash := u.options().hash()
 	worst := -1
 	seen := map[string]bool{}
@@ -188,6 +238,9 @@ func stateOf(u *apiUnit, records []unitState, machines map[string]machine) plan.
 			switch {
 			case r.Load != "loaded":
 				state.Idle = "systemd on " + machineName(machines, r.MachineID) + " cannot load it: " + r.Load
+				if r.Load == badSetting && e.api.replaces() {
+					state.Note = leftover(u.Name, "on "+machineName(machines, r.MachineID))
+				}
 			case u.DesiredState == launched && r.Active == inactive:
 				state.Idle = "it has ended on " + machineName(machines, r.MachineID)
 			}
@@ -196,21 +249,47 @@ func stateOf(u *apiUnit, records []unitState, machines map[string]machine) plan.
 	if u.DesiredState != launched || unitname.IsTemplate(u.Name) {
 		return state
 	}
-	r := requirementsOf(u.Name, u.options())
+	unknown := func(why string) plan.State {
+		return plan.State{Unknown: true, Idle: why, Note: state.Note, NeedReload: state.NeedReload}
+	}
 	switch {
 	case r.global:
 		for _, id := range slices.Sorted(maps.Keys(machines)) {
-			if r.takes(machines[id]) && !seen[id] && state.Active != "failed" {
-				state.Active, state.Sub = inactive, "dead"
-				state.Idle = "it is not on " + machineName(machines, id) + " yet"
+			if r.takes(machines[id]) && !seen[id] && worst < badness(unitState{Load: "loaded", Active: inactive}) {
+				return unknown(machineName(machines, id) + " says nothing of it: its agent may be blocked")
 			}
 		}
-	case len(records) == 0 && u.MachineID == "":
+		if r.nowhere(machines) {
+			return unknown(r.away())
+		}
+	case len(records) > 0:
+	case u.MachineID != "":
+		return unknown(machineName(machines, u.MachineID) + " says nothing of it: its agent may be blocked, or its fleetd away")
+	case r.nowhere(machines):
+		return unknown(r.away())
+	default:
 		state.Idle = "no machine takes it"
-	case len(records) == 0:
-		state.Idle = machineName(machines, u.MachineID) + " has said nothing of it yet"
 	}
 	return state
+}
+
+// home is the record of a unit on the machine that it is scheduled to, if there is one,
+// and where else its program runs, "" for nowhere. A fleetd that is away keeps what it
+// runs, and the cluster believes it for up to 30 seconds.
+func home(u *apiUnit, records []unitState, machines map[string]machine) (own []unitState, note string) {
+	var others []string
+	for _, r := range records {
+		switch {
+		case r.MachineID == u.MachineID:
+			own = append(own, r)
+		case r.Active != inactive && r.Active != "failed":
+			others = append(others, machineName(machines, r.MachineID))
+		}
+	}
+	if len(others) == 0 {
+		return own, ""
+	}
+	return own, "it runs on " + strings.Join(others, " and ") + " as well, and will until the fleetd there is back and stops it"
 }
 
 // badness orders records: what is wrong with a unit is more than what is right.

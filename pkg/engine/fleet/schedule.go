@@ -131,22 +131,49 @@ func (r requirements) contradiction() string {
 // hopeless is why no machine will ever take the unit, "" if one may. known tells
 // of the units that are there or wanted.
 func (r requirements) hopeless(machines map[string]machine, known func(string) bool) string {
+	if peer := r.alone(known); peer != "" {
+		return "MachineOf=" + peer + " is a unit that is neither wanted nor there"
+	}
+	if r.nowhere(machines) {
+		return "no machine has " + r.place()
+	}
+	return ""
+}
+
+// alone is a unit that is neither there nor wanted, but is to be on the same machine;
+// "" if there is none.
+func (r requirements) alone(known func(string) bool) string {
 	for _, peer := range r.peers {
 		if !known(peer) {
-			return "MachineOf=" + peer + " is a unit that is neither wanted nor there"
+			return peer
 		}
 	}
+	return ""
+}
+
+// nowhere reports whether none of the machines has what the unit wants of it.
+func (r requirements) nowhere(machines map[string]machine) bool {
 	for m := range maps.Values(machines) {
 		if r.takes(m) {
-			return ""
+			return false
 		}
 	}
+	return true
+}
+
+// place is which machine the unit wants, for people.
+func (r requirements) place() string {
 	if r.machine != "" {
-		return "no machine has MachineID=" + r.machine
+		return "MachineID=" + r.machine
 	}
 	var pairs []string
 	for _, key := range slices.Sorted(maps.Keys(r.metadata)) {
 		pairs = append(pairs, key+"="+strings.Join(r.metadata[key], "|"))
 	}
-	return "no machine has MachineMetadata " + strings.Join(pairs, " ")
+	return "MachineMetadata " + strings.Join(pairs, " ")
+}
+
+// away is why nothing is known of a unit that was placed once, for people.
+func (r requirements) away() string {
+	return "no machine has " + r.place() + " now: if only the fleetd there is away, the unit runs on unseen"
 }

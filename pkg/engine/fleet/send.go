@@ -186,7 +186,7 @@ func (b *blocked) Error() string { return b.text }
 func (e *Engine) gone(ctx context.Context, name string, patience time.Duration) error {
 	began := time.Now()
 	for {
-		states, err := patient(ctx, workPatience, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, name) })
+		states, err := e.records(ctx, name)
 		if err != nil || len(states) == 0 {
 			return err
 		}
@@ -198,6 +198,20 @@ func (e *Engine) gone(ctx context.Context, name string, patience time.Duration) 
 		}
 		if err := sleep(ctx, poll); err != nil {
 			return err
+		}
+	}
+}
+
+// records reads the states of a unit. None so soon after an outage of etcd means
+// nothing, and is waited out.
+func (e *Engine) records(ctx context.Context, name string) (map[place]unitState, error) {
+	for {
+		states, err := patient(ctx, workPatience, func(ctx context.Context) (map[place]unitState, error) { return e.api.states(ctx, name) })
+		if err != nil || len(states) > 0 || !e.api.blind() {
+			return states, err
+		}
+		if err := sleep(ctx, 2*poll); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -12,10 +12,14 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/plan"
 )
 
+// moves is how often a unit may come to be elsewhere while it is watched.
+const moves = 3
+
 // Watch returns when a unit that was changed has been up for as long as wanted on
 // every machine that is to have it. Records that are missing for a moment are borne
 // with, as fleet loses some now and then; one that tells of anything else than up is
-// not.
+// not, unless it is of a machine that the unit was not on before: when a fleetd is
+// away for long its units are moved, and when it is back units come to it.
 func (e *Engine) Watch(ctx context.Context, s *plan.Step, limits apply.Limits) error {
 	ch := e.begun(s.Unit)
 	if ch == nil || s.Action == plan.Delete || s.Effect == plan.DoNothing || s.Effect == plan.DoStop || limits.Stable == 0 {
@@ -28,13 +32,18 @@ func (e *Engine) Watch(ctx context.Context, s *plan.Step, limits apply.Limits) e
 	began := time.Now()
 	missing := began // since when nothing is known
 	answered := began
-	for {
+	var homes []string // where it is known to have been up
+	for moved := 0; ; {
 		seen, err := e.sight(ctx, w)
 		lasted := time.Since(began)
 		var miss *lost
 		if !errors.As(err, &miss) {
 			answered = time.Now()
 		}
+		if homes == nil {
+			homes = seen.on
+		}
+		elsewhere := seen.machine != "" && !slices.Contains(homes, seen.machine) && moved < moves
 		switch {
 		case miss != nil:
 			// an outage says nothing about the unit, and for a while after it
@@ -51,6 +60,16 @@ func (e *Engine) Watch(ctx context.Context, s *plan.Step, limits apply.Limits) e
 			if lasted >= limits.Stable {
 				return nil
 			}
+		case elsewhere:
+			moved++
+			homes = append(slices.Clip(homes), seen.on...)
+			homes = append(homes, seen.machine)
+			if err := e.await(ctx, w, limits); err != nil {
+				return err
+			}
+			began = time.Now()
+			missing = began
+			continue
 		case seen.phase == stale:
 			return errors.New("somebody else has changed it in this moment")
 		default:
@@ -93,7 +112,7 @@ func (c *changer) dependents(ctx context.Context, name string) ([]string, error)
 	slices.Sort(bound)
 	var alive []string
 	for _, other := range slices.Compact(bound) {
-		states, err := c.api.states(ctx, other)
+		states, err := c.records(ctx, other)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +180,7 @@ func (c *changer) wentDown(ctx context.Context, w expectation) (bool, error) {
 	began := time.Now()
 	for {
 		seen, err := patient(ctx, workPatience, func(ctx context.Context) (sight, error) { return c.sight(ctx, w) })
-		if err != nil || seen.phase != coming || time.Since(began) > stopPatience {
+		if err != nil || seen.phase != coming && seen.phase != unsaid || time.Since(began) > stopPatience {
 			return seen.phase == wrong, err
 		}
 		if err := sleep(ctx, poll); err != nil {
