@@ -38,6 +38,14 @@ func (i *instance) up() bool {
 	return i.active == "active" || i.active == "activating" || i.active == "deactivating"
 }
 
+// ending is how many seconds it takes to stop.
+func (i *instance) ending() float64 {
+	if !i.up() {
+		return 0.05
+	}
+	return stopTime(i.options)
+}
+
 // is reports whether an agent has loaded a unit as it is now.
 func (i *instance) is(u *unit) bool { return i.hash == u.hash && i.again == u.again }
 
@@ -88,8 +96,8 @@ const few = 3
 func (c *Cluster) destroy(name string) {
 	delete(c.units, name)
 	for _, m := range c.machines {
-		if m.loaded[name] != nil {
-			c.notice(m, name, 0.9, 3.9)
+		if i := m.loaded[name]; i != nil {
+			c.notice(m, name, 1.6-min(0.7, i.ending()), 3.9)
 		}
 		if m.away {
 			continue
@@ -127,6 +135,8 @@ func (c *Cluster) settle(u *unit) {
 			c.notice(m, u.name, 0.7, 4.3)
 		case !i.is(u):
 			c.notice(m, u.name, 0.25, 3.25)
+		case u.desired == "launched" && i.current != "launched":
+			c.notice(m, u.name, 1.1, 1.3)
 		default:
 			c.notice(m, u.name, 0.95, 1.15)
 		}
@@ -297,10 +307,7 @@ func (c *Cluster) swap(m *node, u *unit, i *instance) {
 func (c *Cluster) stop(m *node, name string, i *instance, then func()) {
 	i.gen++
 	i.busy = true
-	seconds := stopTime(i.options)
-	if !i.up() {
-		seconds = 0.05
-	}
+	seconds := i.ending()
 	was := i.up()
 	if was {
 		i.active, i.sub = "deactivating", "stop-sigterm"

@@ -124,6 +124,9 @@ func TestPinned(t *testing.T) {
 		if p, g := s.state("p.service"), s.state("g.service"); p != "inactive" || g != "inactive loaded/active/running" {
 			t.Fatalf("seed %d: away: %s, %s", seed, p, g)
 		}
+		if u := s.Units()[1]; u.Name != "p.service" || u.MachineID != "" {
+			t.Fatalf("seed %d: away: %v", seed, u)
+		}
 		if !slices.Equal(s.Running("p.service"), []string{node1}) || len(s.Running("g.service")) != 2 {
 			t.Fatalf("seed %d: %q, %q", seed, s.Running("p.service"), s.Running("g.service"))
 		}
@@ -153,6 +156,23 @@ func TestAway(t *testing.T) {
 	s.rest(40)
 	if s.hash(name) == before || s.state(name) != up || s.Units()[0].MachineID != node2 {
 		t.Errorf("moved: %s on %s", s.state(name), s.Units()[0].MachineID)
+	}
+}
+
+// TestDeletedAway: what is deleted while fleetd is away runs on until it is back.
+func TestDeletedAway(t *testing.T) {
+	s := placed(t, 1)
+	s.StopFleetd(node1)
+	ask(s.Cluster, "DELETE", "/fleet/v1/units/"+name, "")
+	if s.rest(4); s.state(name) != "loaded/active/running" {
+		t.Errorf("at once: %s", s.state(name))
+	}
+	if s.rest(60); s.state(name) != "" || !slices.Equal(s.Running(name), []string{node1}) {
+		t.Errorf("later: %s, runs on %q", s.state(name), s.Running(name))
+	}
+	s.StartFleetd(node1)
+	if s.rest(10); s.state(name) != "" || len(s.Running(name)) > 0 {
+		t.Errorf("back: %s, runs on %q", s.state(name), s.Running(name))
 	}
 }
 

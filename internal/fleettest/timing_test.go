@@ -108,7 +108,7 @@ func TestTimings(t *testing.T) {
 		s.put(name, "loaded", "")
 		within("stop", seed, s.until("stopped", func() bool { return s.state(name) == "loaded loaded/inactive/dead" }), 1.6, 1.9)
 		s.put(name, "launched", "")
-		within("start", seed, s.until("started", func() bool { return s.state(name) == up }), 1.4, 1.8)
+		within("start", seed, s.until("started", func() bool { return s.state(name) == up }), 1.6, 1.8)
 		s.put(name, "inactive", "")
 		within("inactive", seed, s.until("unloaded", func() bool { return s.state(name) == "inactive" }), 2.6, 2.9)
 
@@ -121,7 +121,7 @@ func TestTimings(t *testing.T) {
 		}), 5.7, 9.7)
 
 		ask(s.Cluster, "DELETE", "/fleet/v1/units/b.service", "")
-		within("delete", seed, s.until("b gone", func() bool { return s.hash("b.service") == "" }), 0.9, 4.6)
+		within("delete", seed, s.until("b gone", func() bool { return s.hash("b.service") == "" }), 1.6, 4.6)
 		s.put("c.service", "launched", sleep)
 		s.until("c up", func() bool { return s.state("c.service") == up })
 		ask(s.Cluster, "DELETE", "/fleet/v1/units/c.service", "")
