@@ -47,6 +47,9 @@ type Step struct {
 var builtin = []string{"checkout", "setup_remote_docker", "add_ssh_keys", "run", "save_cache", "restore_cache",
 	"store_artifacts", "store_test_results", "persist_to_workspace", "attach_workspace"}
 
+// Workflows are the names of a configuration's workflows, sorted.
+func Workflows(d Document) []string { return keys(mapping(d["workflows"])) }
+
 // Workflow lists the jobs of a workflow, each after those that it requires. A name
 // that is not there, a parameter that is missing, unknown or of a wrong kind is an
 // error.

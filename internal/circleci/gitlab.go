@@ -48,7 +48,7 @@ func GitLab(path string, secrets map[string]string) ([]Step, error) {
 			shell = "sh {0}"
 		}
 		for _, parts := range [][]string{gitLabScripts[:2], gitLabScripts[2:]} {
-			step := Step{Kind: "run", Name: name, Begin: gitLabBegin, Shell: shell, Environment: environment}
+			step := Step{Kind: "run", Name: name, Begin: gitLabBegin, Shell: shell, Environment: environment, Options: Document{"artifacts": mapping(job["artifacts"])["paths"]}}
 			for _, part := range parts {
 				of := name
 				if job[part] == nil {
@@ -66,6 +66,16 @@ func GitLab(path string, secrets map[string]string) ([]Step, error) {
 		}
 	}
 	return steps, nil
+}
+
+// Artifacts are the paths that a job of GitLab CI hands on to those of later stages.
+func Artifacts(s Step) []string {
+	list, _ := s.Options["artifacts"].([]any)
+	var paths []string
+	for _, path := range list {
+		paths = append(paths, text(path))
+	}
+	return paths
 }
 
 // GitLabRuns lists where a pipeline has scripts, line by line.

@@ -19,7 +19,8 @@ type jenkinsNode struct {
 var (
 	word     = regexp.MustCompile(`^\w+`)
 	variable = regexp.MustCompile(`(?:\bv|V)ariable: *'(\w+)'`)
-	called   = regexp.MustCompile(`\b(sh|bat|powershell|pwsh)\b *['"(]`)
+	scripts  = regexp.MustCompile(`(?s)'''.*?'''|//[^\n]*`)
+	calls    = regexp.MustCompile(`\bstage\(['"](\w+)|\b(sh|bat|powershell|pwsh)\b *['"(]`)
 )
 
 // Jenkins are the scripts of a declarative pipeline, with the variables of the
@@ -83,9 +84,19 @@ func Jenkins(path string, secrets map[string]string) ([]Step, error) {
 	return steps, nil
 }
 
-// JenkinsRuns counts the calls of a Jenkinsfile that run scripts.
-func JenkinsRuns(content string) int {
-	return len(called.FindAllString(regexp.MustCompile(`(?s)'''.*?'''|//[^\n]*`).ReplaceAllString(content, "''"), -1))
+// JenkinsRuns lists where a Jenkinsfile has scripts, as [Jenkins] numbers them: it knows
+// how a call looks, and no more of the file.
+func JenkinsRuns(content string) map[string]string {
+	found := map[string]string{}
+	stage := ""
+	for _, m := range calls.FindAllStringSubmatch(scripts.ReplaceAllString(content, "''"), -1) {
+		if m[1] != "" {
+			stage = m[1]
+			continue
+		}
+		found[fmt.Sprintf("%s/%s/%d", stage, m[2], len(found))] = stage
+	}
+	return found
 }
 
 // parseJenkins reads statements up to the end or to a brace that closes: the rest begins

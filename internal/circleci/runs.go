@@ -31,3 +31,12 @@ func runs(value any, path string, found map[string]string) {
 		}
 	}
 }
+
+// Examples are the configurations that an orb shows, by their names.
+func Examples(orb Document) map[string]Document {
+	found := map[string]Document{}
+	for name, example := range mapping(orb["examples"]) {
+		found[name] = mapping(mapping(example)["usage"])
+	}
+	return found
+}

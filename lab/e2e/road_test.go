@@ -17,8 +17,8 @@ import (
 
 const mainFile = "main.go"
 
-func TestFromACommitToTheAnswer(t *testing.T) {
-	w := newWorld(t)
+// road goes from commits in services' repositories to what their containers answer.
+func (w *world) road(t *testing.T) {
 	w.repository("mysysconfig", "sysconfig", func(path, content string) (string, bool) {
 		// its services come by their own pipelines
 		return content, path != "units/myservice.service" && path != "units/orders.service"
@@ -30,7 +30,7 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	})
 	// The other service's unit is orders.service, its program orders; it has keys and
 	// no token.
-	rename(t, w.bares["orders"], "myservice.service", "orders.service")
+	rename(t, w.bare("orders"), "myservice.service", "orders.service")
 	w.useKeys("orders")
 	w.host()
 
@@ -57,15 +57,15 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 
 	w.scene("Build 58 of myservice: its pipeline, the configuration's pipeline, and within moments the machine")
 	release("myservice", "develop", 58)
-	unit := gittest.Git(t, w.bares["mysysconfig"], "show", "develop:units/myservice.service")
-	if strings.Count(unit, registry+"/myrepo/myservice:58-develop") != 2 {
+	unit := gittest.Git(t, w.bare("mysysconfig"), "show", "develop:units/myservice.service")
+	if strings.Count(unit, "myrepo/myservice:58-develop") != 2 {
 		t.Errorf("the unit is\n%s", unit)
 	}
 	deploy("develop")
 	w.n.Must("systemctl", "enable", "--now", "sysconfig-apply.timer")
 	w.acted("done  myservice.service  58-develop")
 	w.answers(8080, "myservice 58-develop")
-	if tags := w.n.Must("curl", "-s", "-u", "ci:"+password, "http://"+registry+"/v2/myrepo/myservice/tags/list"); !strings.Contains(tags, `"58-develop"`) || !strings.Contains(tags, `"develop"`) {
+	if tags := w.n.Must("curl", "-s", "-u", "ci:"+password, "https://registry-1.docker.io/v2/myrepo/myservice/tags/list"); !strings.Contains(tags, `"58-develop"`) || !strings.Contains(tags, `"develop"`) {
 		t.Errorf("the registry has the tags %s", tags)
 	}
 
@@ -91,7 +91,7 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	for _, said := range words {
 		w.tell("", outlined(said))
 	}
-	if got := len(strings.Fields(gittest.Git(t, w.bares["mysysconfig"], "log", "--format=%h", "develop"))); got != 4 {
+	if got := len(strings.Fields(gittest.Git(t, w.bare("mysysconfig"), "log", "--format=%h", "develop"))); got != 4 {
 		t.Errorf("the configuration has %d commits, want 4", got)
 	}
 	deploy("develop")
@@ -100,9 +100,9 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	w.answers(8081, "orders 41-develop")
 
 	w.scene("Build 60 ends as soon as it starts: the machine goes back by itself")
-	good := gittest.Git(t, w.bares["myservice"], "show", "develop:"+mainFile) + "\n"
+	good := gittest.Git(t, w.bare("myservice"), "show", "develop:"+mainFile) + "\n"
 	broken := strings.Replace(good, "	address := os.Getenv(\"LISTEN\")\n", "	address := os.Getenv(\"LISTEN\")\n	log.Fatal(\"no database\")\n", 1)
-	gittest.Commit(t, w.bares["myservice"], "develop", "Break it", map[string]string{mainFile: broken})
+	gittest.Commit(t, w.bare("myservice"), "develop", "Break it", map[string]string{mainFile: broken})
 	orders := w.show("orders.service", "InvocationID")
 	release("myservice", "develop", 60)
 	deploy("develop")
@@ -113,9 +113,9 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	}
 
 	w.scene("Mended, and the other service is given up: confpush --remove orders.service")
-	gittest.Commit(t, w.bares["myservice"], "develop", "Mend it", map[string]string{mainFile: good})
+	gittest.Commit(t, w.bare("myservice"), "develop", "Mend it", map[string]string{mainFile: good})
 	release("myservice", "develop", 61)
-	w.n.Must("env", "CONFPUSH_TOKEN="+token, "confpush", "--repo", w.urls["mysysconfig"], "--branch", "develop", "--dir", "units", "--remove", "orders.service")
+	w.n.Must("env", "CONFPUSH_TOKEN="+token, "confpush", "--repo", "https://github.com/myrepo/mysysconfig.git", "--branch", "develop", "--dir", "units", "--remove", "orders.service")
 	deploy("develop")
 	w.acted("done  myservice.service  59-develop -> 61-develop", "done  orders.service")
 	w.answers(8080, "myservice 61-develop")
@@ -128,7 +128,7 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	}
 
 	w.scene("One build of another branch, by hand, with the timer stopped")
-	gittest.Git(t, w.bares["myservice"], "branch", "feature/login", "develop")
+	gittest.Git(t, w.bare("myservice"), "branch", "feature/login", "develop")
 	release("myservice", "feature/login", 70)
 	deploy("feature/login")
 	w.n.Must("systemctl", "stop", "sysconfig-apply.timer")
@@ -143,17 +143,18 @@ func TestFromACommitToTheAnswer(t *testing.T) {
 	w.scene("The timer again: back to the branch")
 	w.n.Must("systemctl", "start", "sysconfig-apply.timer")
 	w.answers(8080, "myservice 61-develop")
-	for _, bare := range w.bares {
-		gittest.Fsck(t, bare)
+	for _, name := range []string{"mysysconfig", "myservice", "orders"} {
+		gittest.Fsck(t, w.bare(name))
 	}
-	w.tell("git log --reverse --format=%s develop", gittest.Git(t, w.bares["mysysconfig"], "log", "--reverse", "--format=%s", "develop"))
+	w.tell("git log --reverse --format=%s develop", gittest.Git(t, w.bare("mysysconfig"), "log", "--reverse", "--format=%s", "develop"))
 	w.compare(filepath.Join(root, "README.md"))
+	w.n.Must("systemctl", "stop", "sysconfig-apply.timer")
 }
 
 // byHand is the command of the configuration's page that ends in these words.
 func (w *world) byHand(words string) string {
 	w.t.Helper()
-	page := gittest.Git(w.t, w.bares["mysysconfig"], "show", "develop:README.md")
+	page := gittest.Git(w.t, w.bare("mysysconfig"), "show", "develop:README.md")
 	for line := range strings.Lines(page) {
 		if command := strings.TrimSpace(line); strings.HasPrefix(command, "docker run ") && strings.HasSuffix(command, " "+words) {
 			return command
@@ -168,31 +169,41 @@ func (w *world) byHand(words string) string {
 func (w *world) host() {
 	w.t.Helper()
 	for _, name := range []string{"sysconfig-apply.service", "sysconfig-apply.timer"} {
-		w.n.Write("/etc/systemd/system/"+name, local(read(w.t, filepath.Join(root, "examples", "sysconfig", "host", name))), 0o644)
+		w.n.Write("/etc/systemd/system/"+name, read(w.t, filepath.Join(root, "examples", "sysconfig", "host", name)), 0o644)
 	}
 	w.n.Write("/etc/systemd/system/sysconfig-apply.timer.d/fast.conf", "[Timer]\nOnActiveSec=\nOnActiveSec=0\nOnUnitInactiveSec=2s\nRandomizedDelaySec=0\n", 0o644)
 	w.n.Must("systemctl", "daemon-reload")
 }
 
 // useKeys has a service's pipeline push as the example's page says for an ssh key: the
-// one of a fingerprint, to a host that is named in the repository.
-func (w *world) useKeys(repository string) {
+// one of a fingerprint, to a host that is named in the repository. What the checkout has
+// left behind would not do.
+func (w *world) useKeys(name string) {
 	w.t.Helper()
-	bare := w.bares[repository]
-	page := gittest.Git(w.t, bare, "show", "develop:README.md")
-	config, err := circleci.OverSSH(gittest.Git(w.t, bare, "show", "develop:.circleci/config.yml")+"\n", page)
+	r := w.repos.of(name)
+	page := gittest.Git(w.t, r.bare, "show", "develop:README.md")
+	config, err := circleci.OverSSH(gittest.Git(w.t, r.bare, "show", "develop:.circleci/config.yml")+"\n", page)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	fingerprint := regexp.MustCompile(`SHA256:\S+`)
-	if len(fingerprint.FindAllString(config, -1)) != 1 || !strings.Contains(config, "known-hosts: .circleci/known_hosts\n") {
-		w.t.Fatalf("no key, or no known_hosts:\n%s", config)
+	if !strings.Contains(config, "known-hosts: .circleci/known_hosts\n") {
+		w.t.Fatalf("no known_hosts:\n%s", config)
 	}
-	gittest.Commit(w.t, bare, "develop", "Push with a key", map[string]string{
-		".circleci/config.yml":  fingerprint.ReplaceAllLiteralString(config, w.sshd.Fingerprint(w.t, "user")),
-		".circleci/known_hosts": w.known + "\n",
+	gittest.Commit(w.t, r.bare, "develop", "Push with a key", map[string]string{
+		".circleci/config.yml":  w.withKey(config),
+		".circleci/known_hosts": w.net.known + "\n",
 	})
-	w.keys[repository] = true
+	r.keys, r.left = true, "github.com "+w.net.sshd.Key(w.t, "other")+"\n"
+}
+
+// withKey is a configuration with the fingerprint of the key that may write.
+func (w *world) withKey(config string) string {
+	w.t.Helper()
+	fingerprint := regexp.MustCompile(`SHA256:\S+`)
+	if len(fingerprint.FindAllString(config, -1)) != 1 {
+		w.t.Fatalf("no key:\n%s", config)
+	}
+	return fingerprint.ReplaceAllLiteralString(config, w.net.sshd.Fingerprint(w.t, "user"))
 }
 
 // answers waits until the service behind a port says so.
