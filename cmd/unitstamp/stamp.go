@@ -135,6 +135,9 @@ func (s *stamping) prepare() (err error) {
 		for _, env := range call.StringSlice("env-file") {
 			s.inputs[i].envFile = s.inputs[i].envFile || s.inputs[i].path == env
 		}
+		if s.inputs[i].envFile {
+			s.request.EnvFiles = append(s.request.EnvFiles, s.inputs[i].path)
+		}
 		if s.inputs[i].envFile && len(call.StringSlice("image")) == 0 {
 			return cli.Errorf(cli.Usage, "%s holds values, and which of them is the image cannot be told", s.inputs[i].path).
 				WithHint("name the repository with --image")

@@ -84,6 +84,8 @@ type Request struct {
 	Target Target
 	// Literal writes over tags that are variables or placeholders.
 	Literal bool
+	// EnvFiles are the paths of the KEY=value files that are stamped along.
+	EnvFiles []string
 }
 
 // A Target is a set of repositories.
@@ -288,7 +290,7 @@ func (s *stamper) fromOutside(r unitimage.Reference) {
 	if s.cutByContinuation(r) {
 		return
 	}
-	message, hint := "the image "+strconv.Quote(r.Written)+" is set outside the unit", "stamp the file that sets it, with --image"
+	message, hint := "the image "+strconv.Quote(r.Written)+" is set outside the unit", stampFile
 	switch {
 	case r.Shell && positional(r.Written):
 		message, hint = "the image "+strconv.Quote(r.Written)+" is an argument of the script", "write the image into the script"
@@ -303,7 +305,31 @@ func (s *stamper) fromOutside(r unitimage.Reference) {
 	case !r.Variable:
 		message, hint = strconv.Quote(r.Written)+" stands where the image belongs, and is none", "check the options before it: the first word that is no option is the image"
 	}
+	if file := s.stampedAlong(); file != "" && hint == stampFile {
+		hint = file + ", which is stamped along, is read by EnvironmentFile=: see that it sets the image"
+	}
 	s.finding(r.Span, diag.Warning, "image-from-outside", message, hint)
+}
+
+// stampFile is the cure for an image that another file sets.
+const stampFile = "stamp the file that sets it, with --image"
+
+// stampedAlong returns the env file that the unit reads and that is stamped in the
+// same run, if there is one. On the machine that runs the unit it has another path.
+func (s *stamper) stampedAlong() string {
+	for _, given := range s.request.EnvFiles {
+		for _, read := range s.unit.Found.EnvironmentFiles {
+			if base(given) == base(read) {
+				return given
+			}
+		}
+	}
+	return ""
+}
+
+func base(path string) string {
+	path = strings.ReplaceAll(path, "\\", "/")
+	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
 // positional reports whether a word of a script is one of its arguments, such as

@@ -101,10 +101,14 @@ type variable struct {
 // environment is what the unit itself says about variables.
 type environment struct {
 	set map[string]variable
-	// open tells that variables may be set, or set otherwise, from outside the unit:
-	// by EnvironmentFile= or PassEnvironment=.
-	open bool
+	// files are the paths of EnvironmentFile=, and passed tells of PassEnvironment=:
+	// what sets variables, or sets them otherwise, from outside the unit.
+	files  []string
+	passed bool
 }
+
+// open tells that the unit is not all there is to say about variables.
+func (e environment) open() bool { return len(e.files) > 0 || e.passed }
 
 // readEnvironment reads Environment= and UnsetEnvironment= of a section. Several
 // assignments a line, later ones win, an empty value clears all before it.
@@ -138,8 +142,14 @@ func readEnvironment(doc *unitfile.Document, section string, name unitname.Name)
 			for _, w := range words {
 				unset = append(unset, w.Text)
 			}
-		case "EnvironmentFile", "PassEnvironment":
-			env.open = it.Value.Text != ""
+		case "EnvironmentFile":
+			if it.Value.Text == "" {
+				env.files = nil
+			} else {
+				env.files = append(env.files, strings.TrimPrefix(it.Value.Text, "-"))
+			}
+		case "PassEnvironment":
+			env.passed = it.Value.Text != ""
 		}
 	}
 	for _, u := range unset {

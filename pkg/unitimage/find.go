@@ -36,6 +36,9 @@ type Found struct {
 	// OpenEnvironment tells that EnvironmentFile= or PassEnvironment= may set or
 	// override the unit's variables.
 	OpenEnvironment bool
+	// EnvironmentFiles are the paths of EnvironmentFile=, as written, where a command
+	// has variables.
+	EnvironmentFiles []string
 }
 
 // A Doubt is a place where nothing can be said for sure.
@@ -134,7 +137,8 @@ func (f *finder) environment(section string) environment {
 			f.environments = map[string]environment{}
 		}
 		f.environments[section] = env
-		f.found.OpenEnvironment = f.found.OpenEnvironment || env.open
+		f.found.OpenEnvironment = f.found.OpenEnvironment || env.open()
+		f.found.EnvironmentFiles = append(f.found.EnvironmentFiles, env.files...)
 	}
 	return env
 }

@@ -285,7 +285,7 @@ func (s *shellReader) call(c *syntax.CallExpr, redirects []*syntax.Redirect) {
 
 // environmentForChild is what a shell inside this one sees.
 func (s *shellReader) environmentForChild() environment {
-	env := environment{set: map[string]variable{}, open: s.state.outer.open || s.state.tainted}
+	env := environment{set: map[string]variable{}, files: s.state.outer.files, passed: s.state.outer.passed || s.state.tainted}
 	for name, v := range s.state.outer.set {
 		env.set[name] = v
 	}

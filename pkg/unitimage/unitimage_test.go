@@ -152,6 +152,21 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestEnvironmentFiles(t *testing.T) {
+	for src, want := range map[string]string{
+		"ExecStart=/usr/bin/docker run $I":                                                               "[] false",
+		"EnvironmentFile=-/etc/a\nEnvironmentFile=/etc/b\nExecStart=/usr/bin/docker run $I":              "[/etc/a /etc/b] true",
+		"EnvironmentFile=/etc/a\nEnvironmentFile=\nExecStart=/usr/bin/docker run $I":                     "[] false",
+		"EnvironmentFile=/etc/a\nPassEnvironment=A\nPassEnvironment=\nExecStart=/usr/bin/docker run $I":  "[/etc/a] true",
+		"PassEnvironment=A\nEnvironmentFile=/etc/a\nEnvironmentFile=\nExecStart=:/usr/bin/docker run $I": "[] true",
+	} {
+		_, found := findIn(t, "a.service", "[Service]\n"+src)
+		if got := fmt.Sprint(found.EnvironmentFiles, found.OpenEnvironment); got != want {
+			t.Errorf("%q: %s, want %s", src, got, want)
+		}
+	}
+}
+
 func TestEdit(t *testing.T) {
 	const digest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	for _, tt := range []struct {
