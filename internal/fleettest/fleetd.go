@@ -118,7 +118,7 @@ func (c *Cluster) unbeat(m *node, name string) {
 
 // leave is an agent that is to unload what systemd could not load: it cannot stop it,
 // ceases to tell of it, keeps the file, and so finds the unit again at each look
-// (fleet agent/agent.go, unloadUnit; 0.11.8 removes the file nevertheless).
+// (fleet 1.0, agent/agent.go, unloadUnit; 0.11.8 removes the file nevertheless).
 func (c *Cluster) leave(m *node, name string) {
 	delete(m.loaded, name)
 	m.left[name] = true

@@ -31,7 +31,7 @@ func (e *Engine) expect(u apiUnit, fresh bool) expectation {
 	o := u.options()
 	remains := slices.Contains([]string{"yes", "true", "1", "on", "y", "t"}, strings.ToLower(o.last("Service", "RemainAfterExit")))
 	return expectation{
-		unit: u.Name, hash: o.hash(), desired: u.DesiredState, fresh: fresh, leaves: fresh && e.api.replaces(),
+		unit: u.Name, hash: o.hash(), desired: u.DesiredState, fresh: fresh, leaves: fresh && e.api.keepsFiles(),
 		ends:  unitname.Kind(u.Name) == "service" && o.last("Service", "Type") == "oneshot" && !remains,
 		needs: requirementsOf(u.Name, o),
 		limit: startTime(o),
@@ -201,16 +201,6 @@ func judge(w expectation, s unitState, current string) sight {
 	return at(coming)
 }
 
-// badSetting is what systemd says of a unit file that it understands and refuses.
-const badSetting = "bad-setting"
-
-// leftover tells what becomes of a unit that systemd could not load: the agent cannot
-// stop what is not loaded, and so never comes to remove the file (fleet
-// agent/agent.go, unloadUnit, since 0.13).
-func leftover(unit, where string) string {
-	return "fleet leaves /run/fleet/units/" + unit + " " + where + " when the unit is deleted: rm it by hand"
-}
-
 // A progress is what the looks at a unit so far come to.
 type progress struct {
 	expectation
@@ -298,14 +288,6 @@ func (e *Engine) await(ctx context.Context, w expectation, limits apply.Limits) 
 			return err
 		}
 	}
-}
-
-// present reports whether fleet knows a machine to be there. One whose fleetd is away
-// is forgotten after a while, and its units are moved.
-func (e *Engine) present(ctx context.Context, id string) bool {
-	machines, err := e.api.machines(ctx)
-	_, there := machines[id]
-	return err == nil && there
 }
 
 // text is what a unit asks of its machine, for people.

@@ -246,42 +246,6 @@ func (c *changer) write(ctx context.Context, s *plan.Step, now *apiUnit) error {
 	return c.revive(ctx, along)
 }
 
-// remark adds to a step's reason on which machines the unit was that have left the
-// cluster since: where only fleetd has ended, its program has not.
-func (c *changer) remark(ctx context.Context, s *plan.Step, was *apiUnit, began time.Time) {
-	if time.Since(began) < settled {
-		return // no machine is forgotten as fast as that
-	}
-	machines, err := c.api.machines(ctx)
-	if err != nil {
-		return // nothing to tell
-	}
-	for _, id := range c.on(was) {
-		if _, there := machines[id]; !there {
-			s.Reason += "; " + machineName(c.knownMachines(), id) + " has left the cluster: if only the fleetd there is away, the version before runs on until it is back"
-		}
-	}
-}
-
-// on are the machines that a unit is to be on, as far as they are known, sorted.
-func (e *Engine) on(u *apiUnit) []string {
-	r := requirementsOf(u.Name, u.options())
-	switch {
-	case !r.global && u.MachineID == "":
-		return nil
-	case !r.global:
-		return []string{u.MachineID}
-	}
-	var on []string
-	machines := e.knownMachines()
-	for _, id := range slices.Sorted(maps.Keys(machines)) {
-		if r.takes(machines[id]) {
-			on = append(on, id)
-		}
-	}
-	return on
-}
-
 // refused forgets a change that fleet would not take.
 func (e *Engine) refused(unit string, err error) error {
 	var no *refusal

@@ -337,15 +337,23 @@ func (c *client) blind() bool {
 
 // replaces reports whether the server is known to replace a unit's options, which
 // it does from 0.13 on; one that does not say what it is may.
-func (c *client) replaces() bool {
+func (c *client) replaces() bool { return c.atLeast(0, 13) }
+
+// keepsFiles reports whether the server keeps the file of a unit that systemd could not
+// load when the unit is deleted: 1.0 does, 0.11 does not.
+func (c *client) keepsFiles() bool { return c.atLeast(1, 0) }
+
+// atLeast compares the version that the server says it is; one that it does not say is
+// taken for new.
+func (c *client) atLeast(major, minor int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	version, _ := strings.CutPrefix(c.server, "fleetd/")
-	var major, minor int
-	if n, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || n != 2 {
+	var is struct{ major, minor int }
+	if n, err := fmt.Sscanf(version, "%d.%d", &is.major, &is.minor); err != nil || n != 2 {
 		return true
 	}
-	return major > 0 || minor >= 13
+	return is.major > major || is.major == major && is.minor >= minor
 }
 
 // How long to bear with a fleet that cannot answer: a look can be taken again by

@@ -695,3 +695,17 @@ func TestLeft(t *testing.T) {
 		}
 	})
 }
+
+// TestVersions: what a server is known to do by its version; one that does not say is
+// taken for new.
+func TestVersions(t *testing.T) {
+	for server, want := range map[string][2]bool{
+		"fleetd/0.11.8": {false, false}, "fleetd/0.12.0": {false, false}, "fleetd/0.13.0": {true, false}, "fleetd/1.0.0": {true, true},
+		"fleetd/1.0.0+git": {true, true}, "fleetd/2.1": {true, true}, "": {true, true}, "nginx": {true, true},
+	} {
+		c := client{server: server}
+		if got := [2]bool{c.replaces(), c.keepsFiles()}; got != want {
+			t.Errorf("%q: replaces, keeps files: %v", server, got)
+		}
+	}
+}

@@ -141,32 +141,6 @@ func (e *Engine) look(ctx context.Context, matters func(*apiUnit) bool) (map[str
 	}
 }
 
-// untold is how long it is worth waiting for what is not known of a unit that is to
-// run: until its record can be told again, or until it must have been given a machine;
-// 0 if all is known, or nothing more can be.
-func untold(u *apiUnit, states map[place]unitState, machines map[string]machine) time.Duration {
-	if u.DesiredState != launched || unitname.IsTemplate(u.Name) {
-		return 0
-	}
-	told := func(id string) bool { _, known := states[place{u.Name, id}]; return known }
-	r := requirementsOf(u.Name, u.options())
-	switch {
-	case r.global:
-		for id, m := range machines {
-			if r.takes(m) && !told(id) {
-				return lease
-			}
-		}
-	case u.MachineID != "":
-		if !told(u.MachineID) {
-			return lease
-		}
-	case !r.nowhere(machines):
-		return unplaced
-	}
-	return 0
-}
-
 // show is a unit as the bytes of a file, the same for the same options as long as
 // the engine lives.
 func (e *Engine) show(u *apiUnit, want *plan.File) plan.File {
@@ -238,7 +212,7 @@ func (e *Engine) stateOf(u *apiUnit, records []unitState, machines map[string]ma
 			switch {
 			case r.Load != "loaded":
 				state.Idle = "systemd on " + machineName(machines, r.MachineID) + " cannot load it: " + r.Load
-				if r.Load == badSetting && e.api.replaces() {
+				if r.Load == badSetting && e.api.keepsFiles() {
 					state.Note = leftover(u.Name, "on "+machineName(machines, r.MachineID))
 				}
 			case u.DesiredState == launched && r.Active == inactive:
@@ -271,25 +245,6 @@ func (e *Engine) stateOf(u *apiUnit, records []unitState, machines map[string]ma
 		state.Idle = "no machine takes it"
 	}
 	return state
-}
-
-// home is the record of a unit on the machine that it is scheduled to, if there is one,
-// and where else its program runs, "" for nowhere. A fleetd that is away keeps what it
-// runs, and the cluster believes it for up to 30 seconds.
-func home(u *apiUnit, records []unitState, machines map[string]machine) (own []unitState, note string) {
-	var others []string
-	for _, r := range records {
-		switch {
-		case r.MachineID == u.MachineID:
-			own = append(own, r)
-		case r.Active != inactive && r.Active != "failed":
-			others = append(others, machineName(machines, r.MachineID))
-		}
-	}
-	if len(others) == 0 {
-		return own, ""
-	}
-	return own, "it runs on " + strings.Join(others, " and ") + " as well, and will until the fleetd there is back and stops it"
 }
 
 // badness orders records: what is wrong with a unit is more than what is right.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -214,6 +215,25 @@ func (e *Engine) records(ctx context.Context, name string) (map[place]unitState,
 			return nil, err
 		}
 	}
+}
+
+// on are the machines that a unit is to be on, as far as they are known, sorted.
+func (e *Engine) on(u *apiUnit) []string {
+	r := requirementsOf(u.Name, u.options())
+	switch {
+	case !r.global && u.MachineID == "":
+		return nil
+	case !r.global:
+		return []string{u.MachineID}
+	}
+	var on []string
+	machines := e.knownMachines()
+	for _, id := range slices.Sorted(maps.Keys(machines)) {
+		if r.takes(machines[id]) {
+			on = append(on, id)
+		}
+	}
+	return on
 }
 
 func (e *Engine) knownMachines() map[string]machine {
