@@ -12,15 +12,13 @@ import (
 	"time"
 
 	"github.com/unitstamp/unitstamp/internal/corpus"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 // Checking 300 units takes less than 100 ms, start-up included, so that nobody
 // leaves the hook out. systemd-analyze verify runs beside it for comparison.
 func TestCheckIsQuick(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "unitstamp")
-	if output, err := exec.Command("go", "build", "-o", program, "../cmd/unitstamp").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	program := filepath.Join(programs.For(t, "unitstamp"), "unitstamp")
 	var files []string
 	for _, f := range corpus.Units(t) {
 		if strings.HasSuffix(f.Name, ".service") {

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/unitstamp/unitstamp/internal/oracle/imageplaces"
 	"github.com/unitstamp/unitstamp/internal/oracle/systemdwords"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 // severityAndRule finds what a finding comes to in stderr.
@@ -19,7 +21,7 @@ var severityAndRule = regexp.MustCompile(`(?m): (error|warning): .*\[([a-z0-9-]+
 // TestOracleForms stamps each form, and asks systemd, the shell and the clients
 // which images the unit named before and names afterwards.
 func TestOracleForms(t *testing.T) {
-	program := buildProgram(t, "unitstamp")
+	program := filepath.Join(programs.For(t, "unitstamp"), "unitstamp")
 	cases := formCases()
 	var before []systemdwords.Unit
 	for i, c := range cases {

@@ -4,12 +4,14 @@ package lab
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/unitstamp/unitstamp/internal/oracle/imageplaces"
 	"github.com/unitstamp/unitstamp/internal/oracle/systemdwords"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 // hostileCase is an input that has misled a reader of unit files or of command
@@ -136,7 +138,7 @@ func hostileCases() []hostileCase {
 var firstRule = regexp.MustCompile(`(?m): error: .*\[([a-z0-9-]+)\]$`)
 
 func TestOracleHostileInput(t *testing.T) {
-	program := buildProgram(t, "unitstamp")
+	program := filepath.Join(programs.For(t, "unitstamp"), "unitstamp")
 	cases := hostileCases()
 	var units []systemdwords.Unit
 	for i, c := range cases {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/unitstamp/unitstamp/internal/oracle/imageplaces"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 // imageDifferences names the real units of which `unitstamp images` and the real
@@ -63,7 +64,7 @@ func sortedUnique(list []string) []string {
 }
 
 func TestOracleImagesRealUnits(t *testing.T) {
-	program := buildProgram(t, "unitstamp")
+	program := filepath.Join(programs.For(t, "unitstamp"), "unitstamp")
 	files, _, _, verdicts := realImages(t)
 	units, images := 0, 0
 	for i, verdict := range verdicts {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/unitstamp/unitstamp/internal/oracle/imageplaces"
 	"github.com/unitstamp/unitstamp/internal/oracle/systemdwords"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 var oracleStamps = flag.Int("oracle.stamps", 400, "number of generated units that are stamped")
@@ -180,7 +182,7 @@ var position = regexp.MustCompile(`:[0-9]+:[0-9]+: `)
 var ruleName = regexp.MustCompile(`\[([a-z-]+)\]`)
 
 func TestOracleStampGenerated(t *testing.T) {
-	program := buildProgram(t, "unitstamp")
+	program := filepath.Join(programs.For(t, "unitstamp"), "unitstamp")
 	writer := unitWriter{rand.New(rand.NewPCG(*oracleSeed, 2))}
 	var units []systemdwords.Unit
 	for i := range *oracleStamps {

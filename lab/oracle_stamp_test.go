@@ -18,6 +18,7 @@ import (
 	"github.com/unitstamp/unitstamp/internal/corpus"
 	"github.com/unitstamp/unitstamp/internal/oracle/imageplaces"
 	"github.com/unitstamp/unitstamp/internal/oracle/systemdwords"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 var oracleUpdate = flag.Bool("oracle.update", false, "write the table of docs/accuracy.md")
@@ -34,17 +35,6 @@ var refusedPairs = map[string]string{
 	"cogfor__coreos-services/redis-docker-reg.service etcd-amb-redis.service":       "only docker of today takes this word, the value of -link, for the image",
 	"cogfor__coreos-services/redis-dyn-amb.service etcd-amb-redis2.service":         "only docker of today takes this word, the value of -link, for the image",
 	"hairmare__ogc/ogc-storage@.service busybox":                                    "one of the pulls names busybox:latest:latest, which no client takes",
-}
-
-// buildProgram compiles one of the programs.
-func buildProgram(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/"+name).CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build %s: %v\n%s", name, err, out)
-	}
-	return path
 }
 
 // stampOutcome is what one run of `unitstamp stamp` did.
@@ -123,7 +113,7 @@ func quadletPairs(files []realUnit) []stampPair {
 }
 
 func TestOracleStampRealUnits(t *testing.T) {
-	program := buildProgram(t, "unitstamp")
+	program := filepath.Join(programs.For(t, "unitstamp"), "unitstamp")
 	files, units, judge, verdicts := realImages(t)
 	known, err := judge.Pairs(t.Context(), units, verdicts)
 	if err != nil {

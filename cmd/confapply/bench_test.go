@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 // What a user waits for, next to what would be used instead: the programs as they
@@ -38,12 +40,7 @@ WantedBy=multi-user.target
 // BenchmarkPlan plans 10,000 units, with nothing to do and with every one of them
 // changed, and has diff look at the same folders.
 func BenchmarkPlan(b *testing.B) {
-	program := filepath.Join(b.TempDir(), "confapply")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, output)
-	}
+	program := filepath.Join(programs.For(b, "confapply"), "confapply")
 	same, changed, target := b.TempDir(), b.TempDir(), filepath.Join(b.TempDir(), "target")
 	for i := range benchUnits {
 		name, text := fmt.Sprintf("s%05d.service", i), fmt.Sprintf(benchUnit, i)

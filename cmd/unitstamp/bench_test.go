@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
 // What a user waits for, each next to what would be used instead. The programs run
@@ -29,18 +31,6 @@ RestartSec=5
 WantedBy=multi-user.target
 `
 
-// program builds unitstamp as it is released.
-func buildProgram(b *testing.B) string {
-	b.Helper()
-	path := filepath.Join(b.TempDir(), "unitstamp")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, output)
-	}
-	return path
-}
-
 // units writes so many units into a folder of their own.
 func benchUnits(b *testing.B, count int) string {
 	b.Helper()
@@ -63,7 +53,7 @@ func runProgram(b *testing.B, dir string, name string, args ...string) {
 }
 
 func BenchmarkOneFile(b *testing.B) {
-	program := buildProgram(b)
+	program := filepath.Join(programs.For(b, "unitstamp"), "unitstamp")
 	dir := benchUnits(b, 1)
 	build := 0
 	b.Run("unitstamp", func(b *testing.B) {
@@ -83,7 +73,7 @@ func BenchmarkOneFile(b *testing.B) {
 // Benchmark10000Files stamps files that were just made, as a job does with what it
 // has checked out.
 func Benchmark10000Files(b *testing.B) {
-	program := buildProgram(b)
+	program := filepath.Join(programs.For(b, "unitstamp"), "unitstamp")
 	tree := func(b *testing.B, run func(dir string)) {
 		for b.Loop() {
 			b.StopTimer()

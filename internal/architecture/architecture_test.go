@@ -86,6 +86,7 @@ var rooms = map[string]room{
 	"internal/fleettest":                 {testing_, nil},
 	"internal/gittest":                   {testing_, nil},
 	"internal/messages":                  {testing_, nil},
+	"internal/programs":                  {testing_, nil},
 	"internal/release":                   {testing_, nil},
 	"internal/oracle/sandbox":            {testing_, nil},
 	"internal/oracle/systemdwords":       {testing_, nil},

@@ -27,7 +27,7 @@ func Self(t *testing.T, name string) string {
 
 // Run runs the examples of a page that are for a place, in a folder of their own
 // that holds the page's files. bin is a folder with the programs; environment is
-// added to a small one. Every page must have an example.
+// added to a small one.
 func Run(t *testing.T, path, where, bin string, environment ...string) {
 	t.Helper()
 	page, err := Read(path)
@@ -48,14 +48,22 @@ func Run(t *testing.T, path, where, bin string, environment ...string) {
 		"HOME=" + folder, "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "LC_ALL=C",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=CI", "GIT_AUTHOR_EMAIL=ci@example.com", "GIT_COMMITTER_NAME=CI", "GIT_COMMITTER_EMAIL=ci@example.com",
 	}, environment...)
+	page.Try(t, path, where, func(command string) (string, int) { return run(t, folder, environment, command) })
+}
+
+// Try has run carry out the examples of a page that are for a place, and compares
+// what it returns, which is what the command prints on both streams and its exit
+// code. Every page must have an example.
+func (p *Page) Try(t *testing.T, path, where string, run func(command string) (output string, code int)) {
+	t.Helper()
 	ran := 0
-	for _, session := range page.Sessions {
+	for _, session := range p.Sessions {
 		if session.Where != where {
 			continue
 		}
 		for _, c := range session.Commands {
 			ran++
-			code, output := run(t, folder, environment, c.Text)
+			output, code := run(c.Text)
 			if got := Normalise(output); got != Normalise(c.Output) || code != c.Code {
 				t.Errorf("%s:%d: %s: exit code %d, want %d\n%s", path, c.Line, c.Text, code, c.Code,
 					diff.Diff("page", []byte(Normalise(c.Output)), "run", []byte(got)))
@@ -67,7 +75,7 @@ func Run(t *testing.T, path, where, bin string, environment ...string) {
 	}
 }
 
-func run(t *testing.T, folder string, environment []string, command string) (code int, output string) {
+func run(t *testing.T, folder string, environment []string, command string) (output string, code int) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir, cmd.Env = folder, environment
@@ -78,5 +86,5 @@ func run(t *testing.T, folder string, environment []string, command string) (cod
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	return code, string(out)
+	return string(out), code
 }

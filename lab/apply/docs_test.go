@@ -3,12 +3,8 @@
 package apply
 
 import (
-	"context"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/unitstamp/unitstamp/internal/docpage"
 )
@@ -30,26 +26,7 @@ func TestDocs(t *testing.T) {
 	n.Write("/root/58.service", strings.Replace(web, "57-", "58-", 1), 0o644)
 	n.Write("/root/broken.service", strings.Replace(web, "57-", "59-", 1), 0o644)
 	n.Must("confapply", "apply", "--engine", "systemd", "--units", "/root/units", "--stable", "0s")
-	ran := 0
-	for _, session := range page.Sessions {
-		if session.Where != "systemd" {
-			continue
-		}
-		for _, c := range session.Commands {
-			ran++
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			out, _, code := n.Run(ctx, "sh", "-c", "cd /root; exec 2>&1; "+c.Text)
-			cancel()
-			got := docpage.Normalise(out)
-			if got != c.Output || code != c.Code {
-				t.Errorf("docs/confapply.md:%d: %s: exit %d, want %d\n%s", c.Line, c.Text, code, c.Code,
-					diff.Diff("page", []byte(c.Output), "run", []byte(got)))
-			}
-		}
-	}
-	if ran == 0 {
-		t.Error("the page has no example to run")
-	}
+	page.Try(t, "docs/confapply.md", "systemd", n.Shell)
 }
 
 // TestFromAContainer does what the page's docker run does: nothing but the

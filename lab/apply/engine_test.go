@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/unitstamp/unitstamp/lab/engine"
 	"github.com/unitstamp/unitstamp/lab/node"
 )
 
@@ -65,7 +66,7 @@ func main() {
 func TestEngine(t *testing.T) {
 	t.Parallel()
 	n := machine(t)
-	startEngine(t, n)
+	startRegistry(t, n)
 	source := t.TempDir()
 	for name, text := range map[string]string{"main.go": web, "go.mod": "module web\n\ngo 1.24\n"} {
 		if err := os.WriteFile(filepath.Join(source, name), []byte(text), 0o644); err != nil {
@@ -172,31 +173,18 @@ func TestEngine(t *testing.T) {
 	})
 }
 
-// startEngine starts docker and a registry as services of the machine.
-func startEngine(t *testing.T, n *node.Node) {
+// startRegistry starts a registry and an engine that pulls from it.
+func startRegistry(t *testing.T, n *node.Node) {
 	t.Helper()
-	for _, program := range []string{"/usr/sbin/dockerd", "/usr/bin/docker-registry", "/usr/bin/curl"} {
+	for _, program := range []string{"/usr/bin/docker-registry", "/usr/bin/curl"} {
 		if _, err := os.Stat(program); err != nil {
-			t.Fatalf("the lab needs docker.io, docker-registry and curl: %v", err)
+			t.Fatalf("the lab needs docker-registry and curl: %v", err)
 		}
 	}
 	n.Write("/etc/lab-registry/config.yml", "version: 0.1\nlog: {level: warn}\n"+
 		"storage: {filesystem: {rootdirectory: /var/lib/lab-registry}}\nhttp: {addr: \""+registry+"\"}\n", 0o644)
 	n.Write("/etc/systemd/system/registry.service", "[Service]\nExecStart=/usr/bin/docker-registry serve /etc/lab-registry/config.yml\n", 0o644)
-	// what may not be written below the node's /proc/sys is the network's own; layers
-	// cannot lie on the node's root, which is made of layers itself
-	n.Write("/etc/systemd/system/docker.service", `[Service]
-Type=notify
-ExecStartPre=/bin/sh -c 'mkdir -p /run/proc /var/lib/docker && mount -t proc proc /run/proc && mount --bind /run/proc/sys/net /proc/sys/net && mount -t tmpfs -o size=512m tmpfs /var/lib/docker'
-ExecStart=/usr/sbin/dockerd --host unix:///run/docker.sock --exec-opt native.cgroupdriver=cgroupfs --bridge none
-Delegate=yes
-KillMode=process
-TimeoutStartSec=90
-`, 0o644)
-	n.Must("rm", "-f", "/lib/systemd/system/docker.socket")
 	n.Must("systemctl", "daemon-reload")
 	n.Must("systemctl", "start", "registry.service")
-	if _, errs, code := n.Run(t.Context(), "systemctl", "start", "docker.service"); code != 0 {
-		t.Fatalf("docker does not start: %s\n%s", errs, n.Journal("docker.service"))
-	}
+	engine.Start(t, n, "docker")
 }

@@ -11,12 +11,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/unitstamp/unitstamp/internal/programs"
 	"github.com/unitstamp/unitstamp/lab/node"
 )
 
@@ -25,29 +25,13 @@ const unitDir = "/etc/systemd/system"
 // binary is the program, built once for all tests of a run.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "confapply-lab-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "confapply")
-	build := exec.Command("go", "build", "-o", binary, "github.com/unitstamp/unitstamp/cmd/confapply")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
+func TestMain(m *testing.M) {
 	// the cases wait far more than they compute
 	flag.Parse()
 	if err := flag.Set("test.parallel", "5"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		panic(err)
 	}
-	return m.Run()
+	os.Exit(programs.Run(m, "confapply", &binary))
 }
 
 // machine boots a node for a test's cases, with the program on it.

@@ -21,18 +21,12 @@ import (
 	"time"
 
 	"github.com/unitstamp/unitstamp/internal/gittest"
+	"github.com/unitstamp/unitstamp/internal/programs"
 )
 
-// buildProgram compiles confpush, stripped as it is released.
 func buildProgram(t testing.TB) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "confpush")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/unitstamp/unitstamp/cmd/confpush")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
+	return filepath.Join(programs.For(t, "confpush"), "confpush")
 }
 
 func unitText(service, tag string) string {

@@ -213,6 +213,16 @@ func (n *Node) Must(args ...string) string {
 	return out
 }
 
+// Shell runs a command line in root's home, for a minute at most. It returns what
+// is printed on both streams, and the exit code.
+func (n *Node) Shell(command string) (output string, code int) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.t.Context(), time.Minute)
+	defer cancel()
+	output, _, code = n.run(ctx, "sh", "-c", "cd /root; exec 2>&1; "+command)
+	return output, code
+}
+
 // Copy copies a file of this machine to a path inside the node, folders made
 // as needed, the mode kept.
 func (n *Node) Copy(from, to string) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/unitstamp/unitstamp/internal/gittest"
+	"github.com/unitstamp/unitstamp/internal/programs"
 	"github.com/unitstamp/unitstamp/lab/node"
 )
 
@@ -45,19 +46,6 @@ echo "$line" >>/var/log/docker-calls
 exit 0
 `
 
-// build compiles the programs.
-func build(t *testing.T) string {
-	t.Helper()
-	bin := t.TempDir()
-	command := exec.Command("go", "build", "-o", bin+"/", "./cmd/...")
-	command.Dir = "../.."
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
-	return bin
-}
-
 // ci runs a program as build number n does on CircleCI.
 func ci(t *testing.T, dir string, n int, program string, args ...string) string {
 	t.Helper()
@@ -77,7 +65,7 @@ func ci(t *testing.T, dir string, n int, program string, args ...string) string 
 }
 
 func TestRoad(t *testing.T) {
-	bin := build(t)
+	bin := programs.For(t, "unitstamp", "confpush", "confapply")
 	bare := gittest.Bare(t)
 	gittest.Commit(t, bare, "develop", "Begin", map[string]string{"README": "units of the shop\n"})
 	url := gittest.ServeHTTP(t, bare)

@@ -11,15 +11,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/diff"
-
 	"github.com/unitstamp/unitstamp/internal/docpage"
+	"github.com/unitstamp/unitstamp/internal/programs"
 	"github.com/unitstamp/unitstamp/lab/node"
 )
 
@@ -33,24 +31,7 @@ const (
 // binary is the program, built once for all tests of a run.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "serve-lab-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "confapply")
-	build := exec.Command("go", "build", "-o", binary, "github.com/unitstamp/unitstamp/cmd/confapply")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(programs.Run(m, "confapply", &binary)) }
 
 // A machine is a node with the program and a service to start.
 type machine struct {
@@ -339,22 +320,5 @@ func TestDocs(t *testing.T) {
 	page := load(t)
 	m.Must("systemctl", "daemon-reload")
 	m.Write("/root/body.json", page.Files["body.json"], 0o644)
-	ran := 0
-	for _, session := range page.Sessions {
-		if session.Where != "systemd" {
-			continue
-		}
-		for _, c := range session.Commands {
-			ran++
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			out, _, code := m.Run(ctx, "sh", "-c", "cd /root; exec 2>&1; "+c.Text)
-			cancel()
-			if got := docpage.Normalise(out); got != c.Output || code != c.Code {
-				t.Errorf("docs/serve.md:%d: %s: exit %d, want %d\n%s", c.Line, c.Text, code, c.Code, diff.Diff("page", []byte(c.Output), "run", []byte(got)))
-			}
-		}
-	}
-	if ran == 0 {
-		t.Error("the page has no example to run")
-	}
+	page.Try(t, "docs/serve.md", "systemd", m.Shell)
 }
