@@ -135,19 +135,52 @@ func Parse(args []Arg) (Invocation, bool) {
 }
 
 // IsClient reports whether a command line calls a container client's command that
-// takes images, without reading it further.
+// takes images, or runs those that are named elsewhere, without reading it further.
 func IsClient(args []Arg) bool {
 	program := base(args[0].Text)
 	if _, ok := clients[program]; !ok && program != "rkt" && program != "systemd-docker" {
-		return false
+		return composers[program]
 	}
 	for _, a := range args[1:] {
 		switch a.Text {
-		case "run", "create", "pull", "prepare", "fetch":
+		case "run", "create", "pull", "prepare", "fetch", "compose", "start", "kube", "play", "stack":
 			return true
 		}
 	}
 	return false
+}
+
+var composers = map[string]bool{"docker-compose": true, "podman-compose": true}
+
+// Elsewhere recognises a command that runs containers whose images are named in
+// another place: compose and stack in a compose file, kube and play in a YAML
+// file, start where the container was created.
+func Elsewhere(args []Arg) (client, verb string, ok bool) {
+	if len(args) == 0 {
+		return "", "", false
+	}
+	if client, _, composer := strings.Cut(base(args[0].Text), "-"); composer && composers[base(args[0].Text)] {
+		return client, "compose", true
+	}
+	client, verb, next, ok := Subcommand(args)
+	if !ok {
+		return "", "", false
+	}
+	word := ""
+	if next < len(args) {
+		word = args[next].Text
+	}
+	switch verb {
+	case "compose", "start":
+		return client, verb, true
+	case "stack":
+		return client, verb, word == "deploy" || word == "up"
+	case "kube":
+		return client, verb, word == "play" || word == "apply"
+	case "play":
+		return client, verb, word == "kube"
+	}
+	return "", "", false
 }
 
 // Subcommand reads the command of a container client that names no image, such as

@@ -214,6 +214,23 @@ func TestTableIsSorted(t *testing.T) {
 	}
 }
 
+func TestElsewhere(t *testing.T) {
+	for line, want := range map[string]string{
+		"docker compose up": "docker compose", "/usr/bin/docker -D compose -f x run y": "docker compose", "docker-compose up": "docker compose", "podman-compose up": "podman compose",
+		"nerdctl compose up": "nerdctl compose", "docker start x": "docker start", "podman container start x": "podman start", "podman kube play x": "podman kube",
+		"podman play kube x": "podman play", "docker stack deploy -c x y": "docker stack", "docker stop start": "", "podman kube down x": "", "echo compose": "", "docker": "", "docker run compose": "",
+	} {
+		var args []Arg
+		for _, word := range strings.Fields(line) {
+			args = append(args, Arg{Text: word})
+		}
+		client, verb, ok := Elsewhere(args)
+		if got := client + " " + verb; ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q, %v, want %q", line, got, ok, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"docker run -itdp 80:80 img", "podman --root x pull a b", "sudo -u a env A=b docker run --name -- img", "systemd-docker -l run x",
 		"flock -w 5 /run/lock -c S", "docker run —rm $X ${Y}", "rkt fetch", "bash -o x -c"} {

@@ -180,10 +180,17 @@ func Stamp(u *Unit, request Request) *Outcome {
 	}
 	s := stamper{u, request, o}
 	for _, d := range u.Found.Doubts {
-		s.doubt(d)
+		if !d.Aside {
+			s.doubt(d)
+		}
 	}
 	for _, r := range u.Found.References {
 		s.reference(r)
+	}
+	for _, d := range u.Found.Doubts {
+		if d.Aside && len(o.Matched) == 0 {
+			s.finding(d.Span, diag.Warning, d.Rule, d.Message, d.Hint)
+		}
 	}
 	diag.Sort(o.Findings)
 	return o

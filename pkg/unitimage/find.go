@@ -52,7 +52,9 @@ type Doubt struct {
 	// matters.
 	Quiet bool
 	// Mild tells that it is a warning even then.
-	Mild  bool
+	Mild bool
+	// Aside tells that it is worth a word only if nothing in the unit is stamped.
+	Aside bool
 	words []string // of the command, which may mention repositories
 }
 
@@ -320,6 +322,7 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 	if !ok {
 		f.containerNames(args[at:])
 		f.unread(args[at:])
+		f.elsewhere(args[at:], line[at:])
 		return
 	}
 	if inv.Issue != nil && inv.Issue.Kind == containerrun.NoOperand && fromXargs(line[:at]) {
@@ -352,6 +355,22 @@ func (f *finder) invocation(args []argument, at int, line []containerrun.Arg) {
 		}
 		f.found.References = append(f.found.References, r)
 	}
+}
+
+// elsewhere notes a command whose images another place names.
+func (f *finder) elsewhere(args []argument, line []containerrun.Arg) {
+	client, verb, ok := containerrun.Elsewhere(line)
+	if !ok {
+		return
+	}
+	command := client + " " + verb
+	message := command + " takes images from a file of its own, which is not read"
+	if verb == "start" {
+		message = command + " runs a container that another command has created from an image"
+	}
+	f.doubt(args, 0, command, "image-elsewhere", message, "write the tag there as a variable, or name the image in a run command of the unit")
+	d := &f.found.Doubts[len(f.found.Doubts)-1]
+	d.Aside, d.words = true, nil
 }
 
 // fromXargs reports whether one of a command's wrappers adds words of its own.
@@ -387,6 +406,9 @@ func (f *finder) quadlet() {
 	if value == "" || strings.HasSuffix(value, ".image") || strings.HasSuffix(value, ".build") {
 		return // nothing, or another unit
 	}
+	if blank := strings.IndexAny(value, " \t"); blank > 0 && f.quadletWords(value[:blank], start) {
+		return
+	}
 	var b builder
 	appendValue(&b, v, start, start+len(value))
 	raw := b.text()
@@ -403,6 +425,22 @@ func (f *finder) quadlet() {
 	}
 	a.site = raw.site(0, len(raw.s))
 	f.found.References = append(f.found.References, f.reference(a, "quadlet"))
+}
+
+// quadletWords notes an image that something follows, such as what was meant as a
+// comment: all of it is the value.
+func (f *finder) quadletWords(image string, start int) bool {
+	if _, err := imageref.Parse(image); err != nil {
+		return false
+	}
+	v := f.item.Value
+	span := source.Span{Start: v.Offset(start), End: v.Offset(start+len(image)-1) + 1}
+	f.found.Doubts = append(f.found.Doubts, Doubt{
+		Section: f.item.Section, Key: f.item.Key, Command: "quadlet", Span: span, Rule: "comment-in-value",
+		Message: "what follows " + strconv.Quote(image) + " is part of the value of Image=, and no comment",
+		Hint:    "write the image alone, and a comment on a line of its own", words: []string{image},
+	})
+	return true
 }
 
 // reference makes a Reference of an operand.

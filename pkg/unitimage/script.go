@@ -43,7 +43,7 @@ func (f *finder) script(t text, shell string, env environment) {
 func mayHoldScriptedImage(script string) bool {
 	variable := strings.Contains(script, "$")
 	client := containsAny(script, clientNames...)
-	verb := containsAny(script, "run", "pull", "create", "fetch", "prepare")
+	verb := containsAny(script, "run", "pull", "create", "fetch", "prepare", "compose", "start", "kube")
 	return client && (verb || variable) || verb && variable
 }
 

@@ -134,6 +134,11 @@ func TestFind(t *testing.T) {
 		{"quadlet variable", "web.container", "[Container]\nImage=x/web:${TAG}\n[Service]\nEnvironment=TAG=3", "quadlet variable x/web:${TAG} => x/web:3"},
 		{"quadlet image unit", "web.container", "[Container]\nImage=web.image", ""},
 		{"quadlet image", "web.image", "[Image]\nImage=quay.io/x/web", "quadlet literal quay.io/x/web"},
+		{"quadlet with a comment behind", "web.container", "[Container]\nImage=x/web # c", "doubt comment-in-value"},
+		{"quadlet that is none", "web.container", "[Container]\nImage=X Y", "quadlet unresolved X Y => "},
+		{"compose", "", "ExecStart=/usr/bin/docker compose -f x up\nExecStop=/usr/bin/docker-compose down", "doubt image-elsewhere\ndoubt image-elsewhere"},
+		{"start", "", "ExecStart=/usr/bin/docker container start -a x\nExecStop=/bin/sh -c 'podman kube play x'", "doubt image-elsewhere\ndoubt image-elsewhere"},
+		{"stop", "", "ExecStop=/usr/bin/docker stop start", ""},
 		{"no quadlet", "web.service", "[Container]\nImage=quay.io/x/web", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
