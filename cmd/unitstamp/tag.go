@@ -6,6 +6,7 @@ import (
 	cliflags "github.com/urfave/cli/v2"
 
 	"github.com/unitstamp/unitstamp/internal/cli"
+	"github.com/unitstamp/unitstamp/pkg/buildtag"
 	"github.com/unitstamp/unitstamp/pkg/imageref"
 )
 
@@ -55,6 +56,10 @@ func runTag(_ context.Context, call *cli.Call) error {
 		tags = append(tags, prefix+stamp.Moving)
 	}
 	call.WarnOfTag(stamp)
+	if kind := buildtag.Parse(stamp.Moving).Kind(); kind == buildtag.Build || kind == buildtag.Release {
+		call.Note("the branch's own tag %q reads as the tag of a build or release, which another branch or a git tag may give as well", stamp.Moving)
+		call.Hint("push " + tags[0] + " only, or give the branch a name that is no build and no version")
+	}
 	if call.Bool("json") {
 		return call.JSON(tagReport{Tags: tags, Branch: stamp.Branch, System: stamp.Build.System, Commit: stamp.Build.Commit, URL: stamp.Build.URL})
 	}

@@ -44,6 +44,11 @@ func (c *Call) WarnOfTag(stamp cienv.Stamp) {
 		c.Note("branch %q becomes %q in the tag; a branch of that name would give the same tags", stamp.Branch, stamp.Moving)
 		c.Hint("--branch-hash keeps them apart")
 	}
+	git := stamp.Build.Tag
+	if made := buildtag.Sanitize(git, buildtag.Options{}); git != "" && made != git && made == stamp.Tag.String() {
+		c.Note("git tag %q becomes %q; a git tag of that name would give the same tag", git, stamp.Tag)
+		c.Hint("--branch-hash keeps them apart")
+	}
 	c.warnOfJobNumber(stamp)
 }
 

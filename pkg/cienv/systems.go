@@ -20,20 +20,24 @@ var systems = []system{
 	},
 	{
 		// Forgejo and Gitea Actions set the same variables. A re-run keeps the number.
+		// A merge queue builds a merge that has not happened. Servers of before 2021 set
+		// no GITHUB_REF_NAME and GITHUB_REF_TYPE.
 		name: "GitHub Actions", number: "GITHUB_RUN_NUMBER", detect: isTrue("GITHUB_ACTIONS"),
 		read: func(env lookup) Build {
-			pull := strings.HasPrefix(env("GITHUB_EVENT_NAME"), "pull_request")
+			event, full := env("GITHUB_EVENT_NAME"), env("GITHUB_REF")
+			pull := strings.HasPrefix(event, "pull_request") || event == "merge_group"
 			b := Build{
 				Commit: env("GITHUB_SHA"), Repository: env("GITHUB_REPOSITORY"), PullRequest: pull,
 				URL: join("", env("GITHUB_SERVER_URL"), "/", env("GITHUB_REPOSITORY"), "/actions/runs/", env("GITHUB_RUN_ID")),
 			}
 			switch {
 			case pull:
-				b.Branch = env("GITHUB_HEAD_REF")
+				b.Branch = first(env("GITHUB_HEAD_REF"), env("GITHUB_REF_NAME"))
 			case env("GITHUB_REF_TYPE") == "tag":
 				b.Tag = env("GITHUB_REF_NAME")
 			default:
-				b.Branch = env("GITHUB_REF_NAME")
+				b.Branch = first(env("GITHUB_REF_NAME"), ref(full, "refs/heads/"))
+				b.Tag = without(b.Branch != "", ref(full, "refs/tags/"))
 			}
 			return b
 		},
