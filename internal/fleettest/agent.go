@@ -215,7 +215,7 @@ func (c *Cluster) notice(m *node, name string, low, high float64) {
 func (c *Cluster) reconcile(m *node, name string) {
 	u, i := c.units[name], m.loaded[name]
 	wanted := c.wants(m, u)
-	if i != nil && wanted && !m.away && i.quiet {
+	if i != nil && wanted && !m.away && !m.deaf && !m.stuck && i.quiet {
 		i.quiet = false
 		if i.current == "launched" && u.desired == "launched" {
 			c.beats[name] = m.ID // started again, which changes nothing
@@ -274,29 +274,38 @@ func (c *Cluster) aborts(m *node) bool {
 }
 
 // swap is an agent that stops a unit, loads it as it is now and starts it. The new
-// version counts as launched while the old program is still ending.
+// version counts as launched while the old program is still ending. Where systemd has
+// dropped the unit already the agent trips over that: it has ceased to tell of the unit
+// by then (fleet agent/agent.go, unloadUnit), and goes on at its next look.
 func (c *Cluster) swap(m *node, u *unit, i *instance) {
-	pause, load := 0.2, 0.2
-	trips := instant(i.options) && i.up() || i.active == "inactive" && i.load == "loaded"
-	if trips {
-		pause, load = c.between(4.45, 4.85), 0 // the agent trips over the unit, which systemd has dropped already
-	}
 	hash, again, options, launched := u.hash, u.again, u.options, u.desired == "launched"
+	trips := instant(i.options) && i.up() || i.active == "inactive" && i.load == "loaded"
+	pause := 0.2
+	if trips {
+		pause = c.between(4.45, 4.85)
+	}
 	i.current = "loaded"
 	c.unbeat(m, u.name)
-	c.after(load, func() {
-		i.hash, i.again = hash, again
-		if launched && !trips {
-			c.beats[u.name] = m.ID
-		}
-	})
+	load := func() { i.hash, i.again = hash, again }
+	if !trips {
+		c.after(0.2, func() {
+			load()
+			if launched {
+				c.beats[u.name] = m.ID
+			}
+		})
+	}
 	c.stop(m, u.name, i, func() {
-		i.hold(u.name, options)
 		i.busy = true
+		if trips {
+			c.after(c.between(0, 1), func() { i.quiet = true })
+		}
 		c.after(pause, func() {
+			load()
+			i.hold(u.name, options)
 			i.busy, i.active, i.sub = false, "inactive", "dead"
-			if c.units[u.name] == nil || c.units[u.name].desired != "launched" {
-				c.unbeat(m, u.name)
+			if launched && !trips {
+				c.start(m, u.name, i) // systemd's part, whatever has become of fleetd
 			}
 			c.reconcile(m, u.name)
 		})

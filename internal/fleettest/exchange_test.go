@@ -200,6 +200,12 @@ func TestExchanges(t *testing.T) {
 		{"requirements, old", fleettest.Old, []exchange{
 			put("a.service", body("inactive", `[{"section":"X-Fleet","name":"Global","value":"true"},{"section":"X-Fleet","name":"Conflicts","value":"b*"}]`), 400, failure(400, "Global cannot be used with Conflicts")),
 		}},
+		{"not looked at", fleettest.New, []exchange{
+			put("a.service", body("inactive", `[{"section":"","name":"X","value":"1"}]`), 201, ``),
+			put("a.service", body("inactive", `[{"section":"Nonsense","name":"X","value":"1"}]`), 201, ``),
+			put("a.service", body("inactive", `[{"section":"Service","name":"ExecStart","value":"sleep 1"}]`), 201, ``),
+			put("a.service", body("inactive", `[{"section":"Install","name":"WantedBy","value":"nonsense"}]`), 201, ``),
+		}},
 		{"what is stored", fleettest.New, []exchange{
 			put("a.service", body("inactive", `[{"section":"A","name":"X","value":" 1 "},{"section":"B","name":"Y","value":"2"},{"section":"A","name":"Z","value":"3 \\\n 4"},{"section":"A","name":"E"},{"section":"A","name":"V","value":"5\nW=6"}]`), 201, ``),
 			get("/units/a.service", 200, `{"name":"a.service","options":[{"section":"A","name":"X","value":"1"},{"section":"A","name":"Z","value":"3 \\\n 4"},{"section":"A","name":"E"},{"section":"A","name":"V","value":"5"},{"section":"A","name":"W","value":"6"},{"section":"B","name":"Y","value":"2"}],"desiredState":"inactive","currentState":"inactive"}`),

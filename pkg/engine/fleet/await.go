@@ -20,6 +20,7 @@ type expectation struct {
 	hash    string
 	desired string
 	fresh   bool // nothing older of it runs
+	idle    bool // it is loaded on machines and only to be started there
 	leaves  bool // its file would stay on the machine if systemd cannot load it
 	ends    bool // a oneshot: it is well when it has ended
 	needs   requirements
@@ -78,7 +79,7 @@ const (
 	silent              // nothing is known of it
 	stale               // an older version of it runs
 	ended               // it has ended well, or is about to begin
-	unsaid              // it has ended, or has not been started
+	unsaid              // it has not been started, as far as is known
 	wrong               // it failed, if that lasts
 	restarting
 	up
@@ -89,6 +90,8 @@ type sight struct {
 	phase   phase
 	text    string   // what is the matter, with the machine
 	more    string   // what is to be told after that
+	plain   string   // systemd's words alone, with the machine
+	doubt   bool     // that it was started with these options is not said
 	machine string   // where that is, "" for no machine at all
 	on      []string // where it is to be
 }
@@ -113,7 +116,11 @@ func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
 			}
 		}
 	default:
-		if len(states) != 1 || w.ends {
+		resting := false
+		for _, s := range states {
+			resting = resting || s.Active == inactive || s.Active == "failed"
+		}
+		if len(states) != 1 || resting {
 			u, err := e.api.unit(ctx, w.unit)
 			if err != nil {
 				return sight{}, err
@@ -141,6 +148,7 @@ func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
 			s = judge(w, state, current)
 		}
 		s.text += " on " + machineName(machines, id) + s.more
+		s.plain += " on " + machineName(machines, id)
 		if rank(s.phase) > rank(worst.phase) {
 			worst = s
 		}
@@ -160,13 +168,15 @@ func (e *Engine) sight(ctx context.Context, w expectation) (sight, error) {
 
 // rank orders phases: a failure counts more than what is still on its way.
 func rank(p phase) int {
-	return slices.Index([]phase{up, ended, unsaid, coming, silent, stale, restarting, wrong}, p)
+	return slices.Index([]phase{up, ended, coming, silent, stale, restarting, wrong}, p)
 }
 
 // judge tells what a record of a unit on a machine means.
 func judge(w expectation, s unitState, current string) sight {
 	text := s.Active + "/" + s.Sub
-	at := func(p phase) sight { return sight{phase: p, text: text, machine: s.MachineID} }
+	at := func(p phase) sight {
+		return sight{phase: p, text: text, machine: s.MachineID, plain: s.Active + "/" + s.Sub, doubt: (p == ended || p == wrong) && current != launched}
+	}
 	switch {
 	case s.Hash != w.hash:
 		text = "the version before is " + text
@@ -189,11 +199,8 @@ func judge(w expectation, s unitState, current string) sight {
 		return at(restarting)
 	case s.Active == "failed":
 		return at(wrong)
-	case s.Active == inactive && w.ends && current == launched:
-		return at(ended)
 	case s.Active == inactive && w.ends:
-		text += ": fleet does not say that it was started"
-		return at(unsaid)
+		return at(ended)
 	case s.Active == inactive:
 		text = "it has ended: " + text
 		return at(wrong)
@@ -215,11 +222,13 @@ type progress struct {
 // of it, or why it will not: a *apply.UnitError if that is its own fault, *blocked if an
 // agent does nothing.
 func (p *progress) see(s sight, now time.Time) (done bool, err error) {
-	// That a unit was started is forgotten for up to 24 seconds when the agent of
-	// another machine lets go of a unit of that name.
-	p.started = s.phase == ended || p.started && s.phase == unsaid && s.machine == p.last.machine
-	if p.started {
-		s.phase = ended
+	// An agent may be slow to start what it has loaded. But that a unit was started is
+	// also forgotten for up to 24 seconds, when the agent of another machine lets go of
+	// a unit of that name.
+	resting := s.phase == ended || s.phase == wrong
+	p.started = resting && (!s.doubt || p.started && s.machine == p.last.machine)
+	if resting && !p.started {
+		s.phase, s.text = unsaid, s.plain+": fleet does not say that it was started"
 	}
 	if s.phase != p.last.phase || s.machine != p.last.machine {
 		p.since = now
@@ -234,7 +243,7 @@ func (p *progress) see(s sight, now time.Time) (done bool, err error) {
 		return false, apply.Unitf("%s", s.text)
 	case s.phase == silent && s.machine == "" && quiet >= unplaced:
 		return false, apply.Unitf("%s: %s", s.text, p.needs.text())
-	case (s.phase == silent || s.phase == stale) && s.machine != "" && quiet >= lease:
+	case (s.phase == silent || s.phase == stale || s.phase == unsaid) && s.machine != "" && quiet >= lease:
 		return false, &blocked{fmt.Sprintf("%s, for %v: the agent there is blocked", s.text, lease)}
 	}
 	return false, nil
@@ -255,7 +264,10 @@ func (e *Engine) await(ctx context.Context, w expectation, limits apply.Limits) 
 	timeout := w.patience(limits)
 	began := time.Now()
 	p := progress{expectation: w, bear: settled, calm: began, last: sight{phase: -1}}
-	if w.fresh {
+	switch {
+	case w.idle && w.needs.global: // of such fleet never says that they were started
+		p.bear = lease
+	case w.fresh:
 		p.bear = settledNew
 	}
 	for pause := poll / 5; ; pause = min(2*pause, poll) {
@@ -281,7 +293,7 @@ func (e *Engine) await(ctx context.Context, w expectation, limits apply.Limits) 
 			case err != nil:
 				return err
 			case timeout > 0 && now.Sub(began) >= timeout:
-				return apply.Unitf("not up within %v: %s", timeout, s.text)
+				return apply.Unitf("not up within %v: %s", timeout, p.last.text)
 			}
 		}
 		if err := sleep(ctx, pause); err != nil {

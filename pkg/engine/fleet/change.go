@@ -334,7 +334,9 @@ func (c *changer) launch(ctx context.Context, s *plan.Step, now *apiUnit) error 
 	if err := c.setState(ctx, now, launched); err != nil {
 		return err
 	}
-	return c.await(ctx, c.expect(whole, true), c.limits)
+	w := c.expect(whole, true)
+	w.idle = now.DesiredState == loaded
+	return c.await(ctx, w, c.limits)
 }
 
 // restore puts back what a change of this run found.

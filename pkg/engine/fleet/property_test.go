@@ -67,9 +67,10 @@ func held(r *rand.Rand, name, text, owner string) string {
 
 // TestAnyClusterBecomesWanted: from any state one run reaches what is wanted, a
 // second has nothing to do, what belongs to others is left alone, and nothing that
-// harms a cluster is ever sent, whatever answers are lost.
+// harms a cluster is ever sent, whatever answers are lost and whichever fleetd is
+// started again meanwhile.
 func TestAnyClusterBecomesWanted(t *testing.T) {
-	changed, lost := 0, 0
+	changed, lost, restarted := 0, 0, 0
 	for seed := range uint64(clusters) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		version := []string{fleettest.New, fleettest.Old}[r.IntN(2)]
@@ -104,6 +105,16 @@ func TestAnyClusterBecomesWanted(t *testing.T) {
 				name := universe[r.IntN(len(universe))]
 				l.Fail([]string{"PUT", "DELETE", "GET"}[r.IntN(3)], "/fleet/v1/units/"+name, []int{0, 500, 503}[r.IntN(3)], r.IntN(2) == 0)
 				lost++
+			}
+			if r.IntN(3) == 0 { // a fleetd is started again some time
+				node, before, away := []string{node1, node2}[r.IntN(2)], r.IntN(8), 1+r.IntN(9)
+				restarted++
+				go func() {
+					time.Sleep(time.Duration(before) * time.Second)
+					l.StopFleetd(node)
+					time.Sleep(time.Duration(away) * time.Second)
+					l.StartFleetd(node)
+				}()
 			}
 			p := l.decide(want)
 			for unit, result := range l.carryOut(p) {
@@ -143,7 +154,7 @@ func TestAnyClusterBecomesWanted(t *testing.T) {
 					}
 				}
 			}
-			time.Sleep(10 * time.Second)
+			time.Sleep(30 * time.Second)
 			n := len(l.Requests())
 			l.restart("confapply")
 			l.opts.Adopt, l.opts.Repair = opts.Adopt, opts.Repair
@@ -180,7 +191,7 @@ func TestAnyClusterBecomesWanted(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if changed < 2*clusters || lost < clusters {
-		t.Errorf("only %d changes and %d lost answers: the test tests nothing", changed, lost)
+	if changed < 2*clusters || lost < clusters || restarted < clusters/5 {
+		t.Errorf("only %d changes, %d lost answers and %d restarts: the test tests nothing", changed, lost, restarted)
 	}
 }

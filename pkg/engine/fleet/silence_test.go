@@ -110,18 +110,25 @@ func TestLeftBehind(t *testing.T) {
 	})
 }
 
-// TestNotStarted: a oneshot that is loaded and never said to have been started has not
-// run: an agent can be held up between the two.
+// TestNotStarted: a unit that is loaded and never said to have been started has neither
+// run nor failed: an agent can be held up between the two.
 func TestNotStarted(t *testing.T) {
+	doubted := sight{phase: ended, machine: "1", plain: "inactive/dead on 1", doubt: true}
+	doubtedFailure := sight{phase: wrong, machine: "1", plain: "inactive/dead on 1", text: "wrong", doubt: true}
+	const blockedText = "inactive/dead on 1: fleet does not say that it was started, for 30s: the agent there is blocked"
 	for _, tt := range []struct {
 		seen []sight
 		want string
 	}{
 		{[]sight{{phase: ended}, {phase: ended}}, ""},
-		{[]sight{{phase: unsaid, text: "unsaid"}}, "not up within 1m0s: unsaid"},
-		{[]sight{{phase: unsaid}, {phase: ended}, {phase: unsaid}}, ""},
-		{[]sight{{phase: ended}, {phase: wrong, text: "wrong"}}, "wrong"},
-		{[]sight{{phase: ended}, {phase: stale}, {phase: unsaid, text: "unsaid"}}, "not up within 1m0s: unsaid"},
+		{[]sight{{phase: wrong, text: "wrong"}}, "wrong"},
+		{[]sight{doubted}, blockedText},
+		{[]sight{doubtedFailure}, blockedText},
+		{[]sight{doubted, {phase: ended, machine: "1"}, doubted}, ""},
+		{[]sight{doubtedFailure, {phase: wrong, machine: "1"}, doubtedFailure}, "wrong"},
+		{[]sight{{phase: ended, machine: "2"}, doubted}, blockedText},
+		{[]sight{{phase: ended, machine: "1"}, {phase: wrong, machine: "1", text: "wrong"}}, "wrong"},
+		{[]sight{{phase: ended, machine: "1"}, {phase: stale, machine: "1"}, doubted}, blockedText},
 	} {
 		p := progress{bear: settled, last: sight{phase: -1}}
 		got := ""
@@ -150,10 +157,9 @@ func TestHeldUp(t *testing.T) {
 	inOne(t, fleettest.Options{Version: fleettest.New}, func(l *lab) {
 		l.Put("a.service", service("/bin/true", "Type=oneshot")+onNode1+"[X-Confapply]\nOwner=confapply\n", "loaded")
 		l.Put("x.service", service("/bin/sleep 1")+onNode1+"[Install]\nWantedBy=nonsense\n", "launched")
-		l.limits.Timeout = 40 * time.Second
 		l.ask("PUT", "a.service", `{"desiredState":"launched"}`)
 		w := l.engine.expect(l.unit("a.service"), true)
-		if err := l.engine.await(l.Context(), w, l.limits); err == nil || err.Error() != "not up within 40s: inactive/dead: fleet does not say that it was started on machine 11111111 (10.88.0.1)" {
+		if err := l.engine.await(l.Context(), w, l.limits); err == nil || err.Error() != "inactive/dead on machine 11111111 (10.88.0.1): fleet does not say that it was started, for 30s: the agent there is blocked" {
 			l.Error(err)
 		}
 		l.ask("DELETE", "x.service", "")

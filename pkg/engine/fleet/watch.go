@@ -180,7 +180,7 @@ func (c *changer) wentDown(ctx context.Context, w expectation) (bool, error) {
 	began := time.Now()
 	for {
 		seen, err := patient(ctx, workPatience, func(ctx context.Context) (sight, error) { return c.sight(ctx, w) })
-		if err != nil || seen.phase != coming && seen.phase != unsaid || time.Since(began) > stopPatience {
+		if err != nil || seen.phase != coming || time.Since(began) > stopPatience {
 			return seen.phase == wrong, err
 		}
 		if err := sleep(ctx, poll); err != nil {
