@@ -128,14 +128,9 @@ exec cat`, j.dir, tree)
 	}
 	j.pid = hold.Process.Pid
 
-	// "go test" puts its own folder before the path; the cache knows the path without.
-	path := strings.TrimPrefix(os.Getenv("PATH"), filepath.Join(runtime.GOROOT(), "bin")+":")
-	j.environment = []string{"PATH=" + path, "HOME=" + os.Getenv("HOME"), "STAND_IN=" + j.dir}
-	for _, setting := range os.Environ() {
-		if strings.HasPrefix(setting, "GO") || strings.HasPrefix(setting, "TMPDIR=") || strings.HasPrefix(setting, "UNITSTAMP_SHARED=") {
-			j.environment = append(j.environment, setting)
-		}
-	}
+	// The cache knows tests by the variables that they look at. So all of them stay as
+	// they are, and "go test" has put its own folder before the path.
+	j.environment = append(os.Environ(), "STAND_IN="+j.dir, "PATH="+strings.TrimPrefix(os.Getenv("PATH"), filepath.Join(runtime.GOROOT(), "bin")+":"))
 	return j
 }
 
