@@ -13,7 +13,7 @@ func re(pattern string) *regexp.Regexp { return regexp.MustCompile(pattern) }
 
 var quietUses = []quiet{
 	{nil, re(`^field (Usage|Description|DefaultText) of `), "help and man pages"},
-	{nil, re(`^argument \d of .*Hint$|^field Hint of |^assigned to (.*\.)?[hH]int$|^result \d of (numberHint|refusalHint)$|^assigned to (cure|stampFile)$`), "a cure, printed below a message"},
+	{nil, re(`^argument \d of .*Hint$|^field Hint of |^assigned to (.*\.)?[hH]int$|^result \d of (numberHint|refusalHint)$|^assigned to (cure|stampFile|moreTime)$`), "a cure, printed below a message"},
 	{re(`^pkg/guard/`), re(`^element 2 of Refusal$`), "a cure, printed below a message"},
 	{re(`^pkg/plan/limit`), re(`^element 1 of Refusal$`), "a cure, printed below a message"},
 	{re(`^pkg/cienv/`), re(`^element 1 of Error$`), "a cure, printed below a message"},

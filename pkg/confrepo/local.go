@@ -23,7 +23,11 @@ func startLocal(path, service string) (*process, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, failure(NotFound, "connect", "no repository at %q", path)
 		}
-		return nil, failure(Denied, "connect", "%q cannot be read", path)
+		var what *os.PathError
+		if errors.As(err, &what) {
+			err = what.Err // the path stands there already
+		}
+		return nil, failure(Denied, "connect", "%q cannot be read: %s", path, oneLine(err.Error()))
 	}
 	cmd := exec.Command("git", strings.TrimPrefix(service, "git-"), path)
 	cmd.Env = gitEnvironment(os.Environ())

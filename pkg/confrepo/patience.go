@@ -9,6 +9,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
+// moreTime is the cure where others were faster until the end.
+const moreTime = "running the same command again is safe; with a later deadline it goes on for longer"
+
 // lostRace: the tip moved, or is locked, while we pushed.
 type lostRace struct{ reason string }
 
@@ -83,6 +86,7 @@ func (c *patience) afterTurn(w *waiting) next {
 		n.wait = max(0, min(n.wait, left))
 		if n.end = left <= 0; n.end {
 			n.failure.Text += " (no time left)"
+			n.failure.Hint = moreTime
 		}
 	}
 	return n
@@ -96,11 +100,12 @@ func (c *patience) afterRace(ctx context.Context, race *lostRace, started time.T
 	} else if p.o.now().Sub(c.stuckSince) > lockedPatience {
 		e := failure(Unavailable, "push", "the server does not update %s: %s", p.result.Branch, race.reason)
 		e.Remote = p.said
+		e.Hint = "a lock may have been left behind there, as refs/heads/" + p.result.Branch + ".lock"
 		return next{end: true, failure: e}
 	}
 	wait := p.pause(cycle, p.losses, 4*time.Second)
 	p.losses++
-	c.lastRace = &Error{Kind: Unavailable, Step: "push", Text: "the update was not taken: " + race.reason, Remote: p.said}
+	c.lastRace = &Error{Kind: Unavailable, Step: "push", Text: "the update was not taken: " + race.reason, Hint: moreTime, Remote: p.said}
 	p.step("another writer was faster (%s), reading the new tip", race.reason)
 	return next{failure: c.outOfTime(ctx, c.lastRace), wait: wait}
 }
