@@ -147,7 +147,7 @@ func parse(call *door.Call) (settings, error) {
 	}
 	sel := plan.Selection{Names: call.StringSlice("only")}
 	if err := sel.Check(); err != nil {
-		return s, door.Errorf(door.Usage, "--only: %w", err)
+		return s, door.Errorf(door.Usage, "--only: %w", err).WithHint("the name of a unit, or a glob such as 'web-*.service'; a [ needs its ]")
 	}
 	var err error
 	if sel.Builds, err = buildtag.ParseSelection(call.String("branch"), call.String("build"), buildtag.Options{}); err != nil {
