@@ -1,8 +1,8 @@
 //go:build lab
 
-// Package e2e walks the road from a commit in a service's repository to the answer
-// of its container: the examples' own pipelines, with the orb's own steps, a docker
-// engine, a registry, a git server and a systemd, all in one disposable machine.
+// Package e2e walks the road from a commit in a service's repository to the answer of its
+// container, and executes every step of every pipeline that the project shows or has: with
+// docker engines, a registry, git servers and a systemd, all in one disposable machine.
 package e2e
 
 import (
