@@ -80,7 +80,7 @@ func (c *Cluster) StartFleetd(id string) {
 		for _, name := range slices.Sorted(maps.Keys(m.loaded)) {
 			i := m.loaded[name]
 			_, remembered := m.last[name]
-			i.quiet = !remembered
+			i.quiet = i.quiet || !remembered
 			if remembered && c.rand.Float64() < 1.0/30 {
 				i.hidden = true
 				c.after(c.between(0, beat), func() { i.hidden = false })

@@ -240,6 +240,7 @@ func (e *Engine) stateOf(u *apiUnit, records []unitState, machines map[string]ma
 	case u.MachineID != "":
 		return unknown(machineName(machines, u.MachineID) + " says nothing of it: its agent may be blocked, or its fleetd away")
 	case r.nowhere(machines):
+		state.Note = "" // that it runs on unseen is said already
 		return unknown(r.away())
 	default:
 		state.Idle = "no machine takes it"
