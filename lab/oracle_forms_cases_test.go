@@ -98,8 +98,8 @@ func formCases() []formCase {
 		{name: "read", source: sh(`echo myrepo/app | while read i; do docker pull $i; done`), want: "1 w:image-from-outside e:image-not-found"},
 
 		// clients
-		{name: "compose", source: "ExecStartPre=/usr/bin/docker compose pull myrepo/app\nExecStart=/usr/bin/docker compose run myrepo/app\n", want: "1 e:image-not-found"},
-		{name: "docker-compose", source: "ExecStart=/usr/bin/docker-compose run myrepo/app\n", want: "1 e:image-not-found"},
+		{name: "compose", source: "ExecStartPre=/usr/bin/docker compose pull myrepo/app\nExecStart=/usr/bin/docker compose run myrepo/app\n", want: "1 w:image-elsewhere w:image-elsewhere e:image-not-found"},
+		{name: "docker-compose", source: "ExecStart=/usr/bin/docker-compose run myrepo/app\n", want: "1 w:image-elsewhere e:image-not-found"},
 		{name: "compose -f and an image", source: "ExecStart=/usr/bin/docker compose -f x up\nExecStartPost=/usr/bin/docker run myrepo/app\n", want: "stamped"},
 		{name: "container run", source: "ExecStart=/usr/bin/docker container run --rm myrepo/app run myrepo/app\n", want: "stamped"},
 		{name: "container create and start", source: "ExecStartPre=/usr/bin/docker container create --name x myrepo/app\nExecStart=/usr/bin/docker container start -a x\n", want: "stamped"},
@@ -112,7 +112,7 @@ func formCases() []formCase {
 		{name: "podman --pull without a value", source: "ExecStart=/usr/bin/podman run --pull myrepo/app\n", want: "1 e:no-operand"},
 		{name: "podman conmon style", source: "ExecStart=/usr/bin/podman run --cidfile=%t/%n.ctr-id --cgroups=no-conmon --rm --sdnotify=conmon -d --replace --name app docker.io/myrepo/app:1\n", want: "stamped"},
 		{name: "podman kube play", source: "ExecStart=/usr/bin/podman kube play --replace myrepo/app\nExecStartPost=/usr/bin/podman run myrepo/app\n", want: "stamped"},
-		{name: "podman play kube", source: "ExecStart=/usr/bin/podman play kube /x/run.yml\n", image: "myrepo/app", want: "1 e:image-not-found"},
+		{name: "podman play kube", source: "ExecStart=/usr/bin/podman play kube /x/run.yml\n", image: "myrepo/app", want: "1 w:image-elsewhere e:image-not-found"},
 		{name: "podman pull of several", source: "ExecStartPre=/usr/bin/podman pull -q other/b myrepo/app\nExecStart=/usr/bin/podman run myrepo/app\n", want: "stamped"},
 		{name: "podman transport", source: "ExecStart=/usr/bin/podman run docker://myrepo/app\n", want: "stamped", blind: "the judge takes the transport for a part of the name"},
 		{name: "podman global options", source: "ExecStart=/usr/bin/podman --log-level=error --cgroup-manager systemd run myrepo/app\n", want: "stamped", blind: "podman --remote has no --cgroup-manager"},
@@ -120,7 +120,7 @@ func formCases() []formCase {
 		{name: "podman container run", source: "ExecStart=/usr/bin/podman container run myrepo/app\n", want: "stamped"},
 		{name: "podman image pull", source: "ExecStart=/usr/bin/podman image pull myrepo/app\n", want: "stamped"},
 		{name: "nerdctl", source: "ExecStart=/usr/local/bin/nerdctl --namespace x run --rm myrepo/app\n", want: "stamped", blind: "no nerdctl to ask"},
-		{name: "nerdctl compose", source: "ExecStart=/usr/local/bin/nerdctl compose run myrepo/app\n", want: "1 e:image-not-found", blind: "no nerdctl to ask"},
+		{name: "nerdctl compose", source: "ExecStart=/usr/local/bin/nerdctl compose run myrepo/app\n", want: "1 w:image-elsewhere e:image-not-found", blind: "no nerdctl to ask"},
 		{name: "systemd-run", source: "ExecStart=/usr/bin/systemd-run --scope -p MemoryMax=1G --unit x /usr/bin/docker run myrepo/app\n", want: "stamped", blind: "systemd-run needs a systemd"},
 		{name: "systemd-run in a script", source: sh(`systemd-run --slice=x docker run myrepo/app`), want: "stamped", blind: "systemd-run is not there"},
 		{name: "systemd-inhibit", source: "ExecStart=/usr/bin/systemd-inhibit --what=shutdown /usr/bin/docker run myrepo/app\n", want: "stamped", blind: "systemd-inhibit needs a bus"},

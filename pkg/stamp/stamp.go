@@ -305,7 +305,7 @@ func (s *stamper) fromOutside(r unitimage.Reference) {
 		message, hint = "the image "+strconv.Quote(r.Written)+" is a placeholder of a template", "stamp the file that the template makes"
 	case r.Scripted:
 		message, hint = "the image "+strconv.Quote(r.Written)+" is set by the script in a way that is not followed", "assign the image itself, once, as one word"
-	case strings.HasPrefix(r.Written, "$(") || strings.HasPrefix(r.Written, "`") || strings.HasPrefix(r.Written, "$$("):
+	case strings.Contains(r.Written, "$(") || strings.Contains(r.Written, "`"):
 		message, hint = "the image "+strconv.Quote(r.Written)+" is what a command prints", "write the image out, or let a variable of the unit hold it"
 	case strings.Contains(r.Written, "%") && !r.Variable:
 		message, hint = "the image "+strconv.Quote(r.Written)+" depends on more than the unit's file name", ""

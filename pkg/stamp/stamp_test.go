@@ -151,6 +151,7 @@ func TestFromOutside(t *testing.T) {
 		"$${IMG}": `the image "$${IMG}" is a placeholder of a template`,
 		"$I":      `the image "$I" is set outside the unit`,
 		"$(x)":    `the image "$(x)" is what a command prints`,
+		"x/$(y)":  `the image "x/$(y)" is what a command prints`,
 	} {
 		_, o, _, err := run(t, "a.service", "[Service]\nExecStart=/bin/sh -c 'docker run "+word+"' sh a\n", "a")
 		if err != nil || len(o.Findings) == 0 || o.Findings[0].Message != want {
