@@ -195,7 +195,7 @@ func connect(ctx context.Context, call *door.Call, s *settings) (engine apply.En
 		if s.opts.Self == "" {
 			s.opts.Self = systemd.Self()
 		}
-		engine.Containers = lookAtContainer
+		engine.Containers = lookAtContainers(call)
 		return engine, engine.Close, nil
 	case "fleet":
 		return connectFleet(call, s)

@@ -19,7 +19,7 @@ type puller struct {
 	wanted  map[string]plan.Unit
 	limits  apply.Limits
 	command []string // as asked for; none is each image's own client
-	clients map[string][]string
+	clients map[string]*containerclient.Client
 	pulled  map[plan.Image]error
 }
 
@@ -31,7 +31,7 @@ func prepare(call *door.Call, s *session) func(context.Context, *plan.Step) erro
 	}
 	p := &puller{
 		call: call, limits: s.limits, command: command,
-		wanted: map[string]plan.Unit{}, clients: map[string][]string{}, pulled: map[plan.Image]error{},
+		wanted: map[string]plan.Unit{}, clients: map[string]*containerclient.Client{}, pulled: map[plan.Image]error{},
 	}
 	for _, u := range s.wanted {
 		p.wanted[u.Name] = u
@@ -53,8 +53,8 @@ func (p *puller) pull(ctx context.Context, image plan.Image) error {
 	if err, done := p.pulled[image]; done {
 		return err
 	}
-	command, err := p.client(image.Client)
-	if err != nil || command == nil {
+	client, err := p.client(image.Client)
+	if err != nil || client == nil {
 		return err
 	}
 	began := time.Now()
@@ -66,10 +66,13 @@ func (p *puller) pull(ctx context.Context, image plan.Image) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, p.limits.Timeout, errors.New("not done within "+p.limits.Timeout.String()))
 		defer cancel()
 	}
-	err = containerclient.Pull(ctx, command, image.Reference)
+	err = client.Pull(ctx, image.Reference)
 	p.call.Progress(nil)
 	how := "done"
-	if err != nil {
+	switch {
+	case errors.Is(err, containerclient.ErrShort):
+		how, err = "left to "+image.Client+": "+err.Error(), nil
+	case err != nil:
 		how = "failed"
 	}
 	p.call.Note("pull %s: %s (%s)", image.Reference, how, seconds(time.Since(began)))
@@ -77,28 +80,36 @@ func (p *puller) pull(ctx context.Context, image plan.Image) error {
 	return err
 }
 
-// client is the command by which a client pulls; one that is not at hand is
-// said once, and has none.
-func (p *puller) client(name string) ([]string, error) {
+// client is what a client pulls by; one that is not at hand is said once, and is nil.
+func (p *puller) client(name string) (*containerclient.Client, error) {
 	if len(p.command) > 0 {
-		return p.command, nil
+		client := containerclient.Command(p.command)
+		return &client, nil
 	}
-	command, known := p.clients[name]
+	client, known := p.clients[name]
 	if !known {
-		var err error
-		command, err = containerclient.Command(name)
-		if errors.Is(err, containerclient.ErrNoClient) {
+		found, err := containerclient.Find(name, p.call.Env.Getenv)
+		switch {
+		case errors.Is(err, containerclient.ErrNoClient):
 			p.call.Note("%s is not at hand: its images are not pulled beforehand", name)
-		} else if err != nil {
+		case err != nil:
 			return nil, err
+		default:
+			client = &found
 		}
-		p.clients[name] = command
+		p.clients[name] = client
 	}
-	return command, nil
+	return client, nil
 }
 
-// lookAtContainer is what the systemd engine wants.
-func lookAtContainer(ctx context.Context, client, name string) (systemd.Container, error) {
-	state, err := containerclient.Look(ctx, client, name)
-	return systemd.Container(state), err
+// lookAtContainers is what the systemd engine wants.
+func lookAtContainers(call *door.Call) func(ctx context.Context, client, name string) (systemd.Container, error) {
+	return func(ctx context.Context, client, name string) (systemd.Container, error) {
+		found, err := containerclient.Find(client, call.Env.Getenv)
+		if err != nil {
+			return systemd.Container{}, err
+		}
+		state, err := found.Look(ctx, name)
+		return systemd.Container(state), err
+	}
 }

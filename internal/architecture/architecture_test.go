@@ -47,7 +47,7 @@ var rooms = map[string]room{
 	"internal/cli":             {edge, []string{"pkg/buildtag", "pkg/cienv", "pkg/diag", "pkg/source", "pkg/spelling"}},
 	"internal/atomicfile":      {edge, nil},
 	"internal/wholefile":       {edge, nil},
-	"internal/containerclient": {edge, nil},
+	"internal/containerclient": {edge, []string{"pkg/imageref"}},
 	"pkg/confrepo":             {edge, nil},
 	"pkg/engine/dir":           {edge, []string{"pkg/apply", "pkg/plan", "pkg/parallel", "internal/atomicfile", "internal/wholefile"}},
 	"pkg/engine/systemd":       {edge, []string{"pkg/apply", "pkg/plan", "pkg/engine/dir", "pkg/unitimage", "pkg/unitfile", "pkg/unitname", "pkg/source"}},

@@ -11,25 +11,8 @@ import (
 	"time"
 )
 
-// A State is how a container is. The zero State is that of one that is not there.
-type State struct {
-	// Running tells that its program runs, and is not about to be started again.
-	Running bool
-	// Pid is that of its program, and Started when it was started; the zero values
-	// where the client does not tell.
-	Pid     int
-	Started time.Time
-}
-
-// Look asks a client, docker, podman or nerdctl, how a container is. A client that
-// is not on the search path is ErrNoClient. An error of a client that does not know
-// the container and knows no others either, as it does not reach its engine, is
-// the last line that it said.
-func Look(ctx context.Context, client, name string) (State, error) {
-	path, err := exec.LookPath(client)
-	if err != nil {
-		return State{}, fmt.Errorf("%s: %w", client, ErrNoClient)
-	}
+// look asks the program of a client how a container is.
+func look(ctx context.Context, path, name string) (State, error) {
 	output, err := ask(ctx, path, "container", "inspect", name)
 	if err != nil && ctx.Err() == nil {
 		// none of that name, unless the client fails at everything
@@ -59,27 +42,38 @@ func ask(ctx context.Context, path string, words ...string) ([]byte, error) {
 	return output, err
 }
 
-// parseState reads what `container inspect` prints, which is much the same for
-// docker, podman and nerdctl.
-func parseState(output []byte) (State, error) {
-	var containers []struct {
-		State struct {
-			Status              string
-			Running, Restarting bool
-			Pid                 int
-			StartedAt           string
-		}
+// inspected is what `container inspect` prints in a list and an engine answers, which
+// is much the same for docker, podman and nerdctl.
+type inspected struct {
+	State *struct {
+		Status              string
+		Running, Restarting bool
+		Pid                 int
+		StartedAt           string
 	}
+}
+
+// state is what of it matters.
+func (i inspected) state() State {
+	s := i.State
+	if s == nil {
+		return State{}
+	}
+	state := State{Running: (s.Running || s.Status == "running") && !s.Restarting, Pid: s.Pid}
+	if at, err := time.Parse(time.RFC3339Nano, s.StartedAt); err == nil && at.Year() > 1 {
+		state.Started = at
+	}
+	return state
+}
+
+// parseState reads what `container inspect` prints.
+func parseState(output []byte) (State, error) {
+	var containers []inspected
 	if err := json.Unmarshal(output, &containers); err != nil {
 		return State{}, fmt.Errorf("what the client says of a container: %w", err)
 	}
 	if len(containers) == 0 {
 		return State{}, nil
 	}
-	s := containers[0].State
-	state := State{Running: (s.Running || s.Status == "running") && !s.Restarting, Pid: s.Pid}
-	if at, err := time.Parse(time.RFC3339Nano, s.StartedAt); err == nil && at.Year() > 1 {
-		state.Started = at
-	}
-	return state, nil
+	return containers[0].state(), nil
 }

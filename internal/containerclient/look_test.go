@@ -20,6 +20,8 @@ func client(t *testing.T, script string) {
 	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
 }
 
+func noEnv(string) string { return "" }
+
 func TestLook(t *testing.T) {
 	started := time.Date(2026, 5, 4, 3, 2, 1, 500, time.UTC)
 	for _, tt := range []struct {
@@ -38,7 +40,11 @@ func TestLook(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client(t, tt.script)
-			got, err := Look(t.Context(), "docker", "web")
+			found, err := Find("docker", noEnv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := found.Look(t.Context(), "web")
 			if got.Started.Equal(tt.want.Started) {
 				got.Started = tt.want.Started
 			}
@@ -50,7 +56,7 @@ func TestLook(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Look(t.Context(), "no-such-client", "web"); !errors.Is(err, ErrNoClient) {
+	if _, err := Find("no-such-client", noEnv); !errors.Is(err, ErrNoClient) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -61,7 +67,11 @@ func TestLookIsBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := Look(ctx, "docker", "web"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 10*time.Second {
+	found, err := Find("docker", noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := found.Look(ctx, "web"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 10*time.Second {
 		t.Errorf("error %v after %v", err, time.Since(began))
 	}
 }

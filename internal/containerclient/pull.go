@@ -1,38 +1,24 @@
-// Package containerclient has a container client fetch images, so that they are
-// there before the containers that run older ones are stopped, and look whether a
-// container runs.
+// Package containerclient has a container client, or its engine, fetch images, so
+// that they are there before the containers that run older ones are stopped, and look
+// whether a container runs.
 package containerclient
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// ErrNoClient tells that the client is not at hand.
-var ErrNoClient = errors.New("not at hand")
-
 // grace is how long a client that is told to end may take.
 const grace = 5 * time.Second
 
-// Command is what makes a client pull: the words before the reference. A client
-// that is not on the search path is ErrNoClient.
-func Command(client string) ([]string, error) {
-	path, err := exec.LookPath(client)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", client, ErrNoClient)
-	}
-	return []string{path, "pull"}, nil
-}
-
-// Pull runs a command with the reference behind its words, and returns when the
+// pull runs a command with the reference behind its words, and returns when the
 // image is there. Where the client fails, the error is the last line that it
 // said.
-func Pull(ctx context.Context, command []string, reference string) error {
+func pull(ctx context.Context, command []string, reference string) error {
 	words := append(append([]string{}, command[1:]...), reference)
 	cmd := exec.CommandContext(ctx, command[0], words...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
