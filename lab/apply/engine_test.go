@@ -4,6 +4,7 @@ package apply
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,11 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/unitstamp/unitstamp/lab/engine"
 	"github.com/unitstamp/unitstamp/lab/node"
 )
 
-const registry = "127.0.0.1:5000"
+const (
+	registry       = "127.0.0.1:5000"
+	closedRegistry = "127.0.0.1:5001" // which asks for a password
+	password       = "marker-password-19e3"
+)
 
 // web serves the build that it is told, fails at once or after a while, or asks the server every 10 ms and
 // tells at the end how long it was without an answer.
@@ -61,6 +68,9 @@ func main() {
 }
 `
 
+// Two ways to the engine: by its client, and without one, as from an image of confapply alone.
+var withClient, withoutClient = []string{}, []string{"env", "PATH=/opt/none", "DOCKER_CONFIG=/srv/docker-config"}
+
 // TestEngine updates a running container of a real docker engine, and measures how
 // long nobody answers.
 func TestEngine(t *testing.T) {
@@ -87,7 +97,17 @@ func TestEngine(t *testing.T) {
 
 	// an engine that takes its time: systemd has long called the unit active
 	n.Write("/opt/slow/docker", "#!/bin/sh\ncase $1 in run) sleep 3;; esac\nexec /usr/bin/docker \"$@\"\n", 0o755)
-	inCase(t, n, "late", func(r *rig) {
+	late(t, n, "client", withClient)
+	late(t, n, "socket", withoutClient)
+	update(t, n, "client", withClient)
+	update(t, n, "socket", withoutClient)
+	logins(t, n)
+}
+
+// late looks at containers that come up after the time for which their units have to stay up.
+func late(t *testing.T, n *node.Node, name string, way []string) {
+	inCase(t, n, "late-"+name, func(r *rig) {
+		r.way = way
 		unit := func(tag string) files {
 			return files{"late.service": "[Service]\nExecStartPre=-/usr/bin/docker rm -f late\n" +
 				"ExecStart=/opt/slow/docker run --rm --name late --network host " + registry + "/myrepo/web:" + tag + "\nExecStop=/usr/bin/docker stop late\n"}
@@ -115,8 +135,12 @@ func TestEngine(t *testing.T) {
 			r.t.Errorf("%+v", a)
 		}
 	})
+}
 
-	inCase(t, n, "engine", func(r *rig) {
+// update goes from 57 to 58, and to a broken 59 that is rolled back.
+func update(t *testing.T, n *node.Node, name string, way []string) {
+	inCase(t, n, "engine-"+name, func(r *rig) {
+		r.way = way
 		unit := func(tag string) files {
 			image := registry + "/myrepo/web:" + tag
 			return files{"web.service": "[Service]\nExecStartPre=-/usr/bin/docker rm -f web\n" +
@@ -127,7 +151,7 @@ func TestEngine(t *testing.T) {
 			return out
 		}
 		during := func(what string, change func()) {
-			stop := "/run/stop-" + strings.ReplaceAll(what, " ", "-")
+			stop := "/run/stop-" + name + "-" + strings.ReplaceAll(what, " ", "-")
 			gap := make(chan string)
 			go func() {
 				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -140,6 +164,8 @@ func TestEngine(t *testing.T) {
 			r.t.Logf("%s: without an answer for %s", what, <-gap)
 		}
 
+		// nothing is left of an earlier way: each pull is one
+		n.Must("sh", "-c", "docker images --quiet "+registry+"/myrepo/web | xargs --no-run-if-empty docker rmi --force")
 		r.want(unit("57-develop"))
 		r.apply(0, "--pull")
 		r.eventually("build 57", func() bool { return answer() == "57" })
@@ -167,13 +193,55 @@ func TestEngine(t *testing.T) {
 		same()
 
 		during("rollback", func() {
-			r.run(0, []string{"confapply", "rollback", "--engine", "systemd", "--owner", r.owner, "--json", "--pull", "--stable", "1s"})
+			r.run(0, []string{"/usr/local/bin/confapply", "rollback", "--engine", "systemd", "--owner", r.owner, "--json", "--pull", "--stable", "1s"})
 			r.eventually("build 57 again", func() bool { return answer() == "57" })
 		})
 	})
 }
 
-// startRegistry starts a registry and an engine that pulls from it.
+// logins pulls over the socket from a registry that asks for a password.
+func logins(t *testing.T, n *node.Node) {
+	inCase(t, n, "logins", func(r *rig) {
+		r.way = withoutClient
+		image := closedRegistry + "/myrepo/web:57-develop"
+		n.Must("sh", "-c", "docker pull --quiet "+registry+"/myrepo/web:57-develop && docker tag "+registry+"/myrepo/web:57-develop "+image+
+			" && printf %s "+password+" | DOCKER_CONFIG=/srv/by-login docker login --username ci --password-stdin "+closedRegistry+
+			" && DOCKER_CONFIG=/srv/by-login docker push --quiet "+image+" && docker rmi "+image)
+		r.want(files{"closed.service": "[Service]\nExecStart=/usr/bin/docker run --rm --name closed --network host " + image + "\nExecStop=/usr/bin/docker stop closed\n"})
+
+		// without a password, with one that a helper keeps, and with a wrong one
+		pair := func(password string) string { return base64.StdEncoding.EncodeToString([]byte("ci:" + password)) }
+		const wrong = "marker-wrong-77a0"
+		for _, tt := range []struct{ config, says string }{
+			{"", "could not be pulled"},
+			{`{"credsStore":"pass"}`, `/srv/docker-config/config.json leaves the login for "` + closedRegistry + `" to docker-credential-pass`},
+			{`{"auths":{"` + closedRegistry + `":{"auth":"` + pair(wrong) + `"}}}`, "could not be pulled"},
+		} {
+			n.Must("rm", "-rf", "/srv/docker-config")
+			if tt.config != "" {
+				n.Write("/srv/docker-config/config.json", tt.config, 0o600)
+			}
+			stderr, got := r.apply(1, "--pull")
+			r.expect(got, "closed.service", "create", "failed", tt.says)
+			for _, secret := range []string{wrong, pair(wrong)} {
+				if strings.Contains(stderr+got.of("closed.service").Reason, secret) {
+					r.t.Errorf("tells a secret: %s", stderr)
+				}
+			}
+			r.t.Log(got.of("closed.service").Reason)
+		}
+		// as docker login wrote it
+		n.Must("rm", "-rf", "/srv/docker-config")
+		n.Must("cp", "-r", "/srv/by-login", "/srv/docker-config")
+		stderr, got := r.apply(0, "--pull")
+		r.expect(got, "closed.service", "create", "done", "new")
+		if !strings.Contains(stderr, "pull "+image+": done") {
+			r.t.Errorf("no pull: %s", stderr)
+		}
+	})
+}
+
+// startRegistry starts two registries and an engine that pulls from them.
 func startRegistry(t *testing.T, n *node.Node) {
 	t.Helper()
 	for _, program := range []string{"/usr/bin/docker-registry", "/usr/bin/curl"} {
@@ -181,10 +249,20 @@ func startRegistry(t *testing.T, n *node.Node) {
 			t.Fatalf("the lab needs docker-registry and curl: %v", err)
 		}
 	}
-	n.Write("/etc/lab-registry/config.yml", "version: 0.1\nlog: {level: warn}\n"+
-		"storage: {filesystem: {rootdirectory: /var/lib/lab-registry}}\nhttp: {addr: \""+registry+"\"}\n", 0o644)
-	n.Write("/etc/systemd/system/registry.service", "[Service]\nExecStart=/usr/bin/docker-registry serve /etc/lab-registry/config.yml\n", 0o644)
-	n.Must("systemctl", "daemon-reload")
-	n.Must("systemctl", "start", "registry.service")
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Write("/etc/lab-registry/htpasswd", "ci:"+string(hash)+"\n", 0o600)
+	for name, config := range map[string]string{
+		"registry":        "http: {addr: \"" + registry + "\"}\n",
+		"closed-registry": "http: {addr: \"" + closedRegistry + "\"}\nauth: {htpasswd: {realm: lab, path: /etc/lab-registry/htpasswd}}\n",
+	} {
+		file := "/etc/lab-registry/" + name + ".yml"
+		n.Write(file, "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: /var/lib/"+name+"}}\n"+config, 0o644)
+		n.Write("/etc/systemd/system/"+name+".service", "[Service]\nExecStart=/usr/bin/docker-registry serve "+file+"\n", 0o644)
+		n.Must("systemctl", "daemon-reload")
+		n.Must("systemctl", "start", name+".service")
+	}
 	engine.Start(t, n, "docker")
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,7 @@ type rig struct {
 	n     *node.Node
 	owner string
 	dir   string
+	way   []string // what stands before the program
 }
 
 // inCase runs a case as a subtest. Every unit that it put there is gone again
@@ -106,7 +108,7 @@ func (r report) of(unit string) action {
 }
 
 func (r *rig) command(verb string, args ...string) []string {
-	return append([]string{"confapply", verb, "--engine", "systemd", "--units", r.dir, "--owner", r.owner, "--json"}, args...)
+	return append([]string{"/usr/local/bin/confapply", verb, "--engine", "systemd", "--units", r.dir, "--owner", r.owner, "--json"}, args...)
 }
 
 // apply runs confapply apply with the stability window at one second, and fails
@@ -120,7 +122,7 @@ func (r *rig) run(code int, command []string) (stderr string, got report) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	stdout, stderr, exit := r.n.Run(ctx, command...)
+	stdout, stderr, exit := r.n.Run(ctx, append(slices.Clip(r.way), command...)...)
 	if exit != code {
 		r.t.Fatalf("%q: exit %d, want %d\n%s%s", command, exit, code, stdout, stderr)
 	}
