@@ -74,8 +74,8 @@ func gitHubEnvironment(secrets map[string]string, levels ...any) (map[string]str
 	return environment, nil
 }
 
-// GitHubRuns lists where a workflow has scripts, as [Runs] does for CircleCI. What holds
-// for all scripts of a job is no script.
+// GitHubRuns lists where a workflow has scripts, as [Runs] does for CircleCI. What
+// "defaults" says of all scripts is none.
 func GitHubRuns(d Document) map[string]string {
 	found := Runs(d)
 	for path := range found {
@@ -83,16 +83,13 @@ func GitHubRuns(d Document) map[string]string {
 			delete(found, path)
 		}
 	}
-	for path := range found {
-		name, at := "", d
-		if m := regexp.MustCompile(`^jobs/([^/]+)/steps/(\d+)$`).FindStringSubmatch(path); m != nil {
-			at = mapping(mapping(d["jobs"])[m[1]])
-			list, _ := at["steps"].([]any)
-			var i int
-			fmt.Sscan(m[2], &i)
-			name = text(mapping(list[i])["name"])
+	for _, name := range keys(mapping(d["jobs"])) {
+		steps, _ := mapping(mapping(d["jobs"])[name])["steps"].([]any)
+		for i, step := range steps {
+			if path := fmt.Sprintf("jobs/%s/steps/%d", name, i); mapping(step)["run"] != nil {
+				found[path] = text(mapping(step)["name"])
+			}
 		}
-		found[path] = name
 	}
 	return found
 }
