@@ -34,11 +34,8 @@ var (
 // run asks for all jobs, so that systemd orders them, and waits for their
 // results. Failures are noted with the step that each is for.
 func (c *changer) run(ctx context.Context, jobs []job) {
-	if c.limits.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.limits.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, c.patience(ctx, jobs))
+	defer cancel()
 	results := make([]chan string, len(jobs))
 	for i, j := range jobs {
 		// buffered, so that a result nobody waits for any more blocks nothing
@@ -52,7 +49,7 @@ func (c *changer) run(ctx context.Context, jobs []job) {
 			if j.stop && isNoSuchUnit(err) {
 				continue
 			}
-			c.blame(j, c.cause(ctx, err))
+			c.blame(j, cause(ctx, err))
 		}
 	}
 	for i, j := range jobs {
@@ -63,6 +60,25 @@ func (c *changer) run(ctx context.Context, jobs []job) {
 			c.blame(j, err)
 		}
 	}
+}
+
+// patience is how long the jobs may take. A restart stops and starts; so may a start,
+// where what runs is still on its way down.
+func (c *changer) patience(ctx context.Context, jobs []job) time.Duration {
+	if !c.limits.Usual {
+		return c.limits.Timeout
+	}
+	var own []time.Duration
+	for _, j := range jobs {
+		takes := starting | stopping
+		if j.stop {
+			takes = stopping
+		}
+		if p, err := c.properties(ctx, j.unit); err == nil { // a unit that is not there has no time
+			own = append(own, p.ownTime(takes))
+		}
+	}
+	return patience(c.limits, own...)
 }
 
 // isNoSuchUnit tells that systemd has no such unit loaded.
@@ -88,11 +104,11 @@ func (c *changer) wait(ctx context.Context, j job, result <-chan string) error {
 		case word := <-result:
 			return c.result(ctx, j.unit, word)
 		case <-ctx.Done():
-			return c.cause(ctx, ctx.Err())
+			return cause(ctx, ctx.Err())
 		case <-poll.C:
 			p, err := c.properties(ctx, j.unit)
 			if err != nil {
-				return c.cause(ctx, err)
+				return cause(ctx, err)
 			}
 			if p.job() != 0 {
 				idle = 0
@@ -105,9 +121,10 @@ func (c *changer) wait(ctx context.Context, j job, result <-chan string) error {
 
 // cause is what an error comes to: the unit's failure if its time was over or
 // if systemd says so, else what it is.
-func (c *changer) cause(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return apply.Unitf("not done within %v", c.limits.Timeout)
+func cause(ctx context.Context, err error) error {
+	var unit *apply.UnitError
+	if errors.As(context.Cause(ctx), &unit) {
+		return unit
 	}
 	return unitFault(err)
 }
@@ -140,22 +157,22 @@ func (c *changer) result(ctx context.Context, unit, word string) error {
 
 // settled is a unit's properties once no job is under way for it.
 func (c *changer) settled(ctx context.Context, unit string) (properties, error) {
-	if c.limits.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.limits.Timeout)
-		defer cancel()
-	}
-	for {
+	var cancel context.CancelFunc
+	for first := true; ; first = false {
 		p, err := c.properties(ctx, unit)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", unit, c.cause(ctx, err))
+			return nil, fmt.Errorf("%s: %w", unit, cause(ctx, err))
 		}
 		if p.job() == 0 {
 			return p, nil
 		}
+		if first {
+			ctx, cancel = within(ctx, patience(c.limits, p.ownTime(starting|stopping)))
+			defer cancel()
+		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w", unit, c.cause(ctx, ctx.Err()))
+			return nil, fmt.Errorf("%s: %w", unit, cause(ctx, ctx.Err()))
 		case <-time.After(watchPoll):
 		}
 	}

@@ -70,6 +70,7 @@ func (e *Engine) watch(ctx context.Context, unit string, effect plan.Effect, lim
 	var container *watched
 	if f := foregroundOf(first); f != nil && e.Containers != nil && effect != plan.DoReload {
 		container = &watched{foreground: f, look: e.Containers}
+		limits.Timeout = patience(limits, first.ownTime(starting))
 	}
 	return stays(ctx, first, restarts, container, limits, func() (properties, error) { return e.properties(ctx, unit) })
 }
