@@ -35,6 +35,7 @@ type Folder struct {
 	// Now and then a program dies; what it left is cleaned under the lock, and
 	// nowhere else, so locked guards every write.
 	locked bool
+	temps  int              // files staged so far: each has a name of its own
 	tails  map[string]*tail // of records, by owner, while it is locked
 }
 
@@ -132,33 +133,57 @@ func (e *WriteError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// Write brings the files to what the changes say. Everything that is new is
-// written in full beside its place first, so that a full disk is met before
-// anything was changed; then each file changes in one go. A file that is
-// replaced keeps its mode and owner. The error is a *WriteError.
+// Write brings the files to what the changes say. The error is a *WriteError.
 func (f *Folder) Write(changes []plan.Change) error {
+	s, err := f.Stage(changes)
+	if err != nil {
+		return err
+	}
+	return s.Settle()
+}
+
+// Staged are changes of files that are ready to be made: Settle makes them, or
+// Abandon leaves all as it is.
+type Staged struct {
+	writer
+	changes []plan.Change
+}
+
+// Stage writes everything that is new in full beside its place, so that a full
+// disk is met before anything was changed. The error is a *WriteError, and nothing
+// is left to abandon then.
+func (f *Folder) Stage(changes []plan.Change) (*Staged, error) {
 	if !f.locked {
-		return &WriteError{errors.New("the folder is not locked"), true}
+		return nil, &WriteError{errors.New("the folder is not locked"), true}
 	}
 	root, err := f.open()
 	if err != nil {
-		return &WriteError{err, true}
+		return nil, &WriteError{err, true}
 	}
-	defer root.Close()
-	w := writer{root: root, touched: map[string]bool{}}
-	for i, c := range changes {
+	s := &Staged{writer{root: root, touched: map[string]bool{}}, changes}
+	for _, c := range changes {
 		if c.After == nil {
 			continue
 		}
-		if err := w.stage(i, c); err != nil {
-			return &WriteError{errors.Join(err, w.abandon()), true}
+		f.temps++
+		if err := s.stage(f.temps, c); err != nil {
+			return nil, &WriteError{errors.Join(err, s.Abandon()), true}
 		}
 	}
-	if err := w.settle(changes); err != nil {
-		return &WriteError{errors.Join(err, w.abandon()), false}
-	}
-	return nil
+	return s, nil
 }
+
+// Settle makes the changes, each file in one go. A file that is replaced keeps its
+// mode and owner. The error is a *WriteError.
+func (s *Staged) Settle() error {
+	if err := s.settle(s.changes); err != nil {
+		return &WriteError{errors.Join(err, s.Abandon()), false}
+	}
+	return s.root.Close()
+}
+
+// Abandon removes what was staged.
+func (s *Staged) Abandon() error { return errors.Join(s.abandon(), s.root.Close()) }
 
 type writer struct {
 	root    *os.Root

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,13 +16,16 @@ import (
 	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
 
-// Change stops what has to be stopped by its old file, writes the files,
-// enables and disables, has systemd read everything once, and starts, restarts
+// Change makes sure that there is room for the files, stops what has to be stopped by
+// its old file, puts the files in their places, enables and disables, has systemd read everything once, and starts, restarts
 // and reloads. Timers, sockets and paths are stopped before and started after
 // everything else.
 func (e *Engine) Change(ctx context.Context, group []*plan.Step, limits apply.Limits) map[string]apply.Failure {
 	c := &changer{Engine: e, limits: limits, failures: map[string]apply.Failure{}, group: group}
 	if err := e.Record(group, true); err != nil {
+		return dir.FailAll(group, apply.Failure{Err: err, Untouched: true})
+	}
+	if err := c.stage(); err != nil {
 		return dir.FailAll(group, apply.Failure{Err: err, Untouched: true})
 	}
 	c.stop(ctx)
@@ -39,6 +43,9 @@ type changer struct {
 	limits   apply.Limits
 	group    []*plan.Step
 	failures map[string]apply.Failure
+	staged   map[*plan.Step]*dir.Staged // the files of each step, until they are in their places
+	// lost are units that are up and go down with one that stays down.
+	lost map[string]*plan.Step
 	// along are units that are up and go down together with those of the
 	// group: they are to be up again at the end. The value is the unit to blame.
 	along map[string]string
@@ -48,6 +55,31 @@ func (c *changer) fail(unit string, err error) {
 	if _, first := c.failures[unit]; !first {
 		c.failures[unit] = apply.Failure{Err: err}
 	}
+}
+
+// stage writes the files of all steps beside their places.
+func (c *changer) stage() error {
+	c.staged = map[*plan.Step]*dir.Staged{}
+	for _, s := range c.group {
+		staged, err := c.Stage(s.Changes)
+		if err != nil {
+			return errors.Join(err, c.abandon())
+		}
+		c.staged[s] = staged
+	}
+	return nil
+}
+
+// abandon removes what is still staged.
+func (c *changer) abandon() error {
+	var errs []error
+	for _, s := range c.group {
+		if staged := c.staged[s]; staged != nil {
+			errs = append(errs, staged.Abandon())
+			delete(c.staged, s)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // isTrigger reports whether a unit starts others by itself.
@@ -62,7 +94,7 @@ func isTrigger(name string) bool {
 // stop takes down, by their old files, the triggers, what is to be deleted, and
 // what is stopped and started instead of restarted.
 func (c *changer) stop(ctx context.Context) {
-	c.along = map[string]string{}
+	c.along, c.lost = map[string]string{}, map[string]*plan.Step{}
 	var triggers, units []job
 	for _, s := range c.group {
 		for _, trigger := range s.Triggers {
@@ -79,6 +111,8 @@ func (c *changer) stop(ctx context.Context) {
 			}
 			if s.Effect != plan.DoStop {
 				c.noteDependents(ctx, s.Unit, target)
+			} else {
+				c.noteLost(ctx, s, target)
 			}
 			j := job{unit: target, blame: s.Unit, do: stopUnit, stop: true}
 			if !isTrigger(target) {
@@ -103,6 +137,9 @@ func (c *changer) stopServices(ctx context.Context, s *plan.Step, socket string)
 		c.fail(s.Unit, err)
 		return nil
 	}
+	if p.flag("Accept") {
+		return nil // a connection has a service of its own, which does not need the socket
+	}
 	var jobs []job
 	for _, service := range p.list("Triggers") {
 		if q, err := c.properties(ctx, service); err == nil && q.up() {
@@ -117,17 +154,39 @@ func (c *changer) stopServices(ctx context.Context, s *plan.Step, socket string)
 
 // noteDependents notes what is up and goes down or restarts with a unit.
 func (c *changer) noteDependents(ctx context.Context, blame, unit string) {
+	c.dependents(ctx, unit, func(name string) bool {
+		if _, seen := c.along[name]; seen {
+			return false
+		}
+		c.along[name] = blame
+		return true
+	})
+}
+
+// noteLost notes what is up and goes down with a unit that stays down.
+func (c *changer) noteLost(ctx context.Context, s *plan.Step, unit string) {
+	c.dependents(ctx, unit, func(name string) bool {
+		if c.lost[name] != nil {
+			return false
+		}
+		c.lost[name] = s
+		return true
+	})
+}
+
+// dependents shows what is up and goes down with a unit, and what goes down with that
+// where it is new.
+func (c *changer) dependents(ctx context.Context, unit string, isNew func(name string) bool) {
 	for todo := []string{unit}; len(todo) > 0; todo = todo[1:] {
 		p, err := c.properties(ctx, todo[0])
 		if err != nil {
 			continue // not loaded: nothing depends on it
 		}
 		for _, name := range slices.Concat(p.list("RequiredBy"), p.list("BoundBy"), p.list("ConsistsOf"), p.list("RequisiteOf")) {
-			if _, seen := c.along[name]; seen || name == unit {
+			if name == unit {
 				continue
 			}
-			if q, err := c.properties(ctx, name); err == nil && q.up() {
-				c.along[name] = blame
+			if q, err := c.properties(ctx, name); err == nil && q.up() && isNew(name) {
 				todo = append(todo, name)
 			}
 		}
@@ -138,11 +197,9 @@ func (c *changer) noteDependents(ctx context.Context, blame, unit string) {
 // read them. It reports whether there is any sense in going on.
 func (c *changer) write(ctx context.Context) bool {
 	var steps []*plan.Step
-	var changes []plan.Change
 	for _, s := range c.group {
 		if _, failed := c.failures[s.Unit]; !failed {
 			steps = append(steps, s)
-			changes = append(changes, s.Changes...)
 		}
 	}
 	for _, s := range steps {
@@ -156,11 +213,9 @@ func (c *changer) write(ctx context.Context) bool {
 			}
 		}
 	}
-	if err := c.Write(changes); err != nil {
-		var write *dir.WriteError
-		untouched := errors.As(err, &write) && write.Untouched && !c.stopped()
+	if err := c.settle(steps); err != nil {
 		for _, s := range steps {
-			c.failures[s.Unit] = apply.Failure{Err: err, Untouched: untouched}
+			c.failures[s.Unit] = apply.Failure{Err: err}
 		}
 		return false
 	}
@@ -184,12 +239,16 @@ func (c *changer) write(ctx context.Context) bool {
 	return true
 }
 
-// stopped reports whether anything of the group was taken down already.
-func (c *changer) stopped() bool {
-	return slices.ContainsFunc(c.group, func(s *plan.Step) bool {
-		return len(s.Triggers) > 0 || s.Effect == plan.DoCycle || s.Effect == plan.DoStop ||
-			s.Effect == plan.DoRestart && slices.ContainsFunc(s.Targets, isTrigger)
-	})
+// settle puts the files of some steps in their places, and no others.
+func (c *changer) settle(steps []*plan.Step) error {
+	for _, s := range steps {
+		staged := c.staged[s]
+		delete(c.staged, s)
+		if err := staged.Settle(); err != nil {
+			return errors.Join(err, c.abandon())
+		}
+	}
+	return c.abandon()
 }
 
 // runtime tells that the unit folder is one that ends with the boot.
@@ -286,4 +345,19 @@ func (c *changer) restore(ctx context.Context) {
 	}
 	slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.unit, b.unit) })
 	c.run(ctx, jobs)
+	c.tellLost(ctx)
+}
+
+// tellLost says in the steps that stopped a unit what went down with it.
+func (c *changer) tellLost(ctx context.Context) {
+	for _, s := range c.group {
+		for _, target := range s.Targets {
+			delete(c.lost, target)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.lost)) {
+		if p, err := c.settled(ctx, name); err == nil && !p.up() {
+			c.lost[name].Reason += ", " + name + " went down with it"
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 
@@ -35,11 +36,18 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 		}
 		noted[name] = true
 	}
+	ours := map[string]bool{}
 	for _, u := range wanted {
 		note(u.Name)
+		for p := range u.Files {
+			ours[p] = true
+		}
 	}
-	for name := range observed.Owned {
+	for name, entry := range observed.Owned {
 		note(name)
+		for p := range entry.Files {
+			ours[p] = true
+		}
 	}
 	slices.Sort(names)
 
@@ -70,9 +78,27 @@ func (e *Engine) Observe(ctx context.Context, wanted []plan.Unit) (*plan.Observe
 		if err != nil {
 			return nil, err
 		}
-		observed.States[u.Name] = e.state(p)
+		state := e.state(p)
+		state.Note = e.foreignDropins(u.Name, p.list("DropInPaths"), ours)
+		observed.States[u.Name] = state
 	}
 	return observed, nil
+}
+
+// foreignDropins names the drop-ins of a unit that are not ours, "" if there are none.
+// What somebody set for many units at once is not among them.
+func (e *Engine) foreignDropins(unit string, paths []string, ours map[string]bool) string {
+	var foreign []string
+	for _, p := range paths {
+		if below, inside := strings.CutPrefix(p, e.Path+"/"); inside && ours[below] || filepath.Base(filepath.Dir(p)) != unit+".d" {
+			continue
+		}
+		foreign = append(foreign, p)
+	}
+	if len(foreign) == 0 {
+		return ""
+	}
+	return "also set by " + strings.Join(foreign, ", ")
 }
 
 // observeTemplates finds the live instances of templates, and whether templates

@@ -16,8 +16,8 @@ const watchPoll = 200 * time.Millisecond
 
 // Watch returns when each target of the step is up by the rules of its kind:
 // a oneshot that ends has ended well; timers, sockets, paths, targets, mounts
-// are active; other services stay active in one and the same invocation, those
-// whose program is a container's client from when the container runs.
+// are active; other services stay active in one and the same invocation, or end well
+// where a timer, socket or path starts them again, those whose program is a container's client from when the container runs.
 func (e *Engine) Watch(ctx context.Context, step *plan.Step, limits apply.Limits) error {
 	switch step.Effect {
 	case plan.DoNothing, plan.DoStop:
@@ -88,6 +88,8 @@ func stays(ctx context.Context, first properties, restarts uint32, container *wa
 		switch {
 		case p.restarts() > restarts:
 			return apply.Unitf("it does not stay up: systemd restarted it %d times within %v; %s", p.restarts()-restarts, lasted, died(p))
+		case p.text("ActiveState") == "inactive" && p.text("Result") == "success" && len(p.list("TriggeredBy")) > 0:
+			return nil // it is started again when there is work for it
 		case p.text("ActiveState") != "active" && p.text("ActiveState") != "reloading":
 			return apply.Unitf("it does not stay up: %s after %v", died(p), lasted)
 		case p.invocation() != first.invocation():
