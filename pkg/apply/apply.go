@@ -139,7 +139,7 @@ func Run(ctx context.Context, p Params) []Result {
 	for _, group := range batches(groups, p.Batch) {
 		if stopped || ctx.Err() != nil {
 			for _, s := range group {
-				r.results[s] = Result{Step: s, Outcome: Skipped, Reason: "not begun: an earlier step failed"}
+				r.results[s] = Result{Step: s, Outcome: Skipped, Reason: notBegun(ctx)}
 			}
 			continue
 		}
@@ -159,6 +159,22 @@ func Run(ctx context.Context, p Params) []Result {
 		results = append(results, result)
 	}
 	return results
+}
+
+// notBegun says why a step was not begun.
+func notBegun(ctx context.Context) string {
+	if ctx.Err() != nil {
+		return "not begun: interrupted"
+	}
+	return "not begun: an earlier step failed"
+}
+
+// interruption gives the error of what was cut short by the end of ctx words.
+func interruption(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errors.New("interrupted")
+	}
+	return err
 }
 
 // batches joins up to n groups that follow each other and do not wait for each
@@ -205,6 +221,9 @@ func (r *runner) group(ctx context.Context, group []*plan.Step) bool {
 		}
 	}
 	failures := r.Engine.Change(ctx, group, r.Limits)
+	for name, f := range failures {
+		failures[name] = Failure{Err: interruption(ctx, f.Err), Untouched: f.Untouched}
+	}
 	for _, s := range group {
 		if _, failed := failures[s.Unit]; failed {
 			r.reach(s, Settled)
@@ -213,7 +232,7 @@ func (r *runner) group(ctx context.Context, group []*plan.Step) bool {
 		}
 	}
 	for name, err := range r.watch(ctx, group, failures, func(s *plan.Step) { r.reach(s, Settled) }) {
-		failures[name] = Failure{Err: err}
+		failures[name] = Failure{Err: interruption(ctx, err)}
 	}
 	good, bad := split(group, failures)
 	if err := r.Engine.Commit(good); err != nil {
@@ -262,9 +281,21 @@ func (r *runner) watch(ctx context.Context, group []*plan.Step, failed map[strin
 // split parts the steps that are good from those that failed or need one that
 // did: a unit that requires another goes back together with it.
 func split(group []*plan.Step, failures map[string]Failure) (good, bad []*plan.Step) {
+	needing := map[string][]string{} // who needs a unit
 	for _, s := range group {
-		_, failed := failures[s.Unit]
-		if failed || slices.ContainsFunc(s.Needs, func(name string) bool { _, f := failures[name]; return f }) {
+		for _, name := range s.Needs {
+			needing[name] = append(needing[name], s.Unit)
+		}
+	}
+	reached := map[string]bool{}
+	for todo := slices.Collect(maps.Keys(failures)); len(todo) > 0; todo = todo[1:] {
+		if name := todo[0]; !reached[name] {
+			reached[name] = true
+			todo = append(todo, needing[name]...)
+		}
+	}
+	for _, s := range group {
+		if reached[s.Unit] {
 			bad = append(bad, s)
 		} else {
 			good = append(good, s)
@@ -280,7 +311,7 @@ func (r *runner) putBack(ctx context.Context, bad []*plan.Step, failures map[str
 	why := map[string]string{}
 	for _, s := range bad {
 		f, own := failures[s.Unit]
-		why[s.Unit] = "together with what it needs: " + strings.Join(needed(s, failures), ", ")
+		why[s.Unit] = "together with what it needs: " + strings.Join(needed(bad, s, failures), ", ")
 		if own {
 			why[s.Unit] = f.Err.Error()
 		}
@@ -373,14 +404,27 @@ func (r *runner) verify(ctx context.Context, reversed []*plan.Step, failed map[s
 	return nil
 }
 
-// needed lists what a step needs and what failed.
-func needed(s *plan.Step, failures map[string]Failure) []string {
+// needed lists what one of the bad steps needs, however far, and what failed.
+func needed(bad []*plan.Step, s *plan.Step, failures map[string]Failure) []string {
+	needs := map[string][]string{}
+	for _, b := range bad {
+		needs[b.Unit] = b.Needs
+	}
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(failures)) {
-		if slices.Contains(s.Needs, name) {
+	seen := map[string]bool{s.Unit: true}
+	for todo := s.Needs; len(todo) > 0; {
+		name := todo[0]
+		todo = todo[1:]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if _, failed := failures[name]; failed {
 			names = append(names, name)
 		}
+		todo = slices.Concat(todo, needs[name])
 	}
+	slices.Sort(names)
 	return names
 }
 

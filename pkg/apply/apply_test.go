@@ -436,7 +436,8 @@ func TestKilledWhileBroken(t *testing.T) {
 func TestWhatNeedsItGoesBackToo(t *testing.T) {
 	m := newModel()
 	file := func(text string) plan.File { return plan.File{Data: []byte(text)} }
-	before := plan.Files{"a.service": file("[Unit]\nRequires=b.service\n[Service]\nX=1\n"), "b.service": file("[Service]\nX=1\n"), "c.service": file("[Service]\nX=1\n")}
+	before := plan.Files{"a.service": file("[Unit]\nRequires=b.service\n[Service]\nX=1\n"), "b.service": file("[Service]\nX=1\n"), "c.service": file("[Service]\nX=1\n"),
+		"d.service": file("[Unit]\nRequires=a.service\n[Service]\nX=1\n")}
 	for p, f := range before {
 		m.files[p], m.up[p] = f, string(f.Data)
 		m.record[p] = plan.Entry{Unit: p, Files: plan.Sums(plan.Files{p: f})}
@@ -445,11 +446,15 @@ func TestWhatNeedsItGoesBackToo(t *testing.T) {
 		{Name: "a.service", Files: plan.Files{"a.service": file("[Unit]\nRequires=b.service\n[Service]\nX=2\n")}},
 		{Name: "b.service", Files: plan.Files{"b.service": file("[Unit]\nPartOf=c.service\n[Service]\nX=broken\n")}},
 		{Name: "c.service", Files: plan.Files{"c.service": file("[Service]\nX=2\n")}},
+		{Name: "d.service", Files: plan.Files{"d.service": file("[Unit]\nRequires=a.service\n[Service]\nX=2\n")}},
 	}
-	want := map[string]apply.Outcome{"a.service": apply.RolledBack, "b.service": apply.RolledBack, "c.service": apply.Done}
+	want := map[string]apply.Outcome{"a.service": apply.RolledBack, "b.service": apply.RolledBack, "c.service": apply.Done, "d.service": apply.RolledBack}
 	for _, r := range run(t, m, makePlan(t, m, wanted, plan.Options{}), false) {
 		if r.Outcome != want[r.Step.Unit] {
 			t.Errorf("%s: %s %s", r.Step.Unit, r.Outcome, r.Reason)
+		}
+		if r.Step.Unit == "d.service" && r.Reason != "together with what it needs: b.service; back at what was there before" {
+			t.Errorf("d.service: %s", r.Reason)
 		}
 		if back := m.files[r.Step.Unit].Equal(before[r.Step.Unit]); back != (r.Outcome == apply.RolledBack) {
 			t.Errorf("%s holds %q", r.Step.Unit, m.files[r.Step.Unit].Data)
@@ -489,6 +494,36 @@ func TestCancelledRunSkipsTheRest(t *testing.T) {
 	results := apply.Run(ctx, apply.Params{Engine: m, Plan: makePlan(t, m, wanted, plan.Options{}), Now: time.Now})
 	if results[0].Outcome != apply.Skipped || len(m.files) > 0 {
 		t.Errorf("result %+v", results[0])
+	}
+}
+
+// cutShort is an engine during whose watch the run is cancelled.
+type cutShort struct {
+	*model
+	cancel func()
+}
+
+func (e cutShort) Watch(ctx context.Context, s *plan.Step, l apply.Limits) error {
+	e.cancel()
+	if ctx.Err() != nil {
+		return fmt.Errorf("look at it: %w", ctx.Err())
+	}
+	return nil // on the way back
+}
+
+// TestInterruptionIsSaid: what a cancelled run did not finish tells so in words.
+func TestInterruptionIsSaid(t *testing.T) {
+	m := newModel()
+	unit := func(name string) plan.Unit {
+		return plan.Unit{Name: name, Files: plan.Files{name: {Data: []byte("[Service]\n")}}}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	p := makePlan(t, m, []plan.Unit{unit("a.service"), unit("b.service")}, plan.Options{})
+	results := apply.Run(ctx, apply.Params{Engine: cutShort{m, cancel}, Plan: p, Now: time.Now})
+	for i, want := range []string{"rolled-back interrupted; removed again", "skipped not begun: interrupted"} {
+		if got := string(results[i].Outcome) + " " + results[i].Reason; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

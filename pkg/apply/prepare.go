@@ -29,7 +29,7 @@ func (r *runner) prepare(ctx context.Context, groups [][]*plan.Step) (ready [][]
 		able, unable := split(group, failures)
 		for _, s := range unable {
 			if _, ended := r.results[s]; !ended {
-				r.results[s] = Result{Step: s, Outcome: Skipped, Reason: "not begun: it needs " + strings.Join(needed(s, failures), ", ")}
+				r.results[s] = Result{Step: s, Outcome: Skipped, Reason: "not begun: it needs " + strings.Join(needed(unable, s, failures), ", ")}
 			}
 		}
 		if len(able) > 0 {

@@ -19,8 +19,8 @@ func (d *decision) affect(c change, start bool) {
 	}
 	d.Targets = []string{d.Unit}
 	if d.obs.States[d.Unit].Up() {
-		d.Effect = c.effect
-		if by := d.triggers[d.Unit]; len(by) > 0 && d.ends() && (c.effect == DoRestart || c.effect == DoCycle) {
+		d.Effect = d.possible(c.effect)
+		if by := d.triggers[d.Unit]; d.isJob(by) && !d.isSelf() && (c.effect == DoRestart || c.effect == DoCycle) {
 			// a job in the middle of its work
 			d.Effect = DoNothing
 			d.Reason += ", not restarted: it is at work, " + strings.Join(by, ", ") + " starts it anew"
@@ -41,6 +41,7 @@ func (d *decision) affect(c change, start bool) {
 
 // affectInstances is affect for a template: what changes is its instances.
 func (d *decision) affectInstances(c change, start bool) {
+	c.effect = d.possible(c.effect)
 	if c.effect == DoNothing {
 		return
 	}
@@ -48,6 +49,11 @@ func (d *decision) affectInstances(c change, start bool) {
 	d.Targets = d.instances(d.Unit, dropins)
 	if c.effect == DoReload {
 		d.Targets = slices.DeleteFunc(d.Targets, func(name string) bool { return !d.obs.States[name].Up() })
+	}
+	if by := d.connections(); by != "" && len(d.Targets) > 0 && (c.effect == DoRestart || c.effect == DoCycle) {
+		d.Targets = nil
+		d.Reason += ", open connections go on as they are: " + by + " starts it for each"
+		return
 	}
 	if len(d.Targets) > 0 {
 		d.Effect = c.effect
@@ -58,6 +64,37 @@ func (d *decision) affectInstances(c change, start bool) {
 		prefix, kind, _ := strings.Cut(d.Unit, "@")
 		d.Effect, d.Targets = DoStart, []string{prefix + "@" + instance + kind}
 	}
+}
+
+// possible is the effect, or none if it is a reload that systemd would refuse.
+func (d *decision) possible(effect Effect) Effect {
+	if effect == DoReload && !d.want.Partial() && !reloadable(d.Unit, d.after()) {
+		d.Reason += ", not reloaded: systemd cannot without ExecReload="
+		return DoNothing
+	}
+	return effect
+}
+
+// isJob reports whether a unit that others start is one that does its work and
+// ends: a oneshot, and what only timers start.
+func (d *decision) isJob(by []string) bool {
+	if len(by) == 0 {
+		return false
+	}
+	timed := !slices.ContainsFunc(by, func(name string) bool { return unitname.Kind(name) != "timer" })
+	s := d.after()
+	return d.ends() || timed && !s.has("Install") && !s.is("Service", "RemainAfterExit", true)
+}
+
+// connections is the socket that starts an instance of the template for each
+// connection, "" if there is none.
+func (d *decision) connections() string {
+	for _, by := range d.triggers[d.Unit] {
+		if unitname.Kind(by) == "socket" {
+			return by
+		}
+	}
+	return ""
 }
 
 // instances are the live instances of a template that it speaks for: those

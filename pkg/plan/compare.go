@@ -81,7 +81,7 @@ func compare(name string, before, after settings) change {
 
 	switch {
 	case len(restart) > 0:
-		c.effect, c.why = restartBy(name, stops, after)
+		c.effect, c.why = restartBy(name, stops, before, after)
 		c.why = list(restart) + c.why
 	case len(reload) > 0:
 		c.effect, c.why = DoReload, list(reload)+", reload"
@@ -96,7 +96,7 @@ func compare(name string, before, after settings) change {
 }
 
 // restartBy picks the way of a restart, and says why if there is none.
-func restartBy(name string, stops bool, after settings) (Effect, string) {
+func restartBy(name string, stops bool, before, after settings) (Effect, string) {
 	switch method := after.last("Unit", "X-SwitchMethod"); method {
 	case "keep-old":
 		return DoNothing, ", not restarted: X-SwitchMethod=keep-old"
@@ -119,8 +119,13 @@ func restartBy(name string, stops bool, after settings) (Effect, string) {
 			return DoNothing, ", not restarted: X-OnlyManualStart=yes"
 		}
 	}
-	if after.is("Unit", "RefuseManualStop", true) {
-		return DoNothing, ", not restarted: RefuseManualStop=yes"
+	for _, key := range []string{"RefuseManualStart", "RefuseManualStop"} {
+		if after.is("Unit", key, true) {
+			return DoNothing, ", not restarted: " + key + "=yes"
+		}
+	}
+	if before.is("Unit", "RefuseManualStop", true) {
+		return DoRestart, "" // by its old file it could not be stopped
 	}
 	switch unitname.Kind(name) {
 	case "slice", "target":
@@ -141,6 +146,18 @@ func restartBy(name string, stops bool, after settings) (Effect, string) {
 		return DoCycle, ""
 	}
 	return DoRestart, ""
+}
+
+// reloadable reports whether systemd can reload such a unit (can_reload in its
+// unit types): a service by a command or a message, a mount by mounting it again.
+func reloadable(name string, s settings) bool {
+	switch unitname.Kind(name) {
+	case "service":
+		return s.last("Service", "ExecReload") != "" || s.last("Service", "Type") == "notify-reload"
+	case "mount":
+		return true
+	}
+	return false
 }
 
 // list names up to three settings.

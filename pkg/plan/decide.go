@@ -38,13 +38,23 @@ func (d *decision) drop() {
 		d.Reason += ", " + state.Note
 	}
 	if _, main := d.Before.Files[d.Unit]; !main {
-		d.affect(change{effect: DoRestart}, false)
+		switch {
+		case d.dropped(unitname.TemplateOf(d.Unit)):
+			d.Effect, d.Targets = DoStop, []string{d.Unit}
+		case state.Load != "not-found": // else there is no file to restart it by
+			d.affect(change{effect: DoRestart}, false)
+		}
 		return
 	}
-	if old := d.says(d.reader, d.Unit, have); old.is("Unit", "X-StopOnRemoval", false) {
+	if by := d.lacking[d.Unit]; len(by) > 0 {
+		d.Reason += ", although " + strings.Join(by, ", ") + " cannot do without"
+	}
+	switch old := d.says(d.reader, d.Unit, have); {
+	case old.is("Unit", "X-StopOnRemoval", false):
 		d.Reason += ", not stopped: X-StopOnRemoval=no"
-		d.Effect = DoNothing
-	} else {
+	case old.is("Unit", "RefuseManualStop", true):
+		d.Reason += ", not stopped: RefuseManualStop=yes"
+	default:
 		d.Effect = DoStop
 		d.Targets = []string{d.Unit}
 		if unitname.IsTemplate(d.Unit) {
@@ -55,6 +65,12 @@ func (d *decision) drop() {
 	if d.isSelf() {
 		d.Effect = DoStop // finish takes care of it
 	}
+}
+
+// dropped reports whether a unit's own file goes.
+func (d *decision) dropped(name string) bool {
+	_, main := d.obs.Owned[name].Files[name]
+	return main && d.units[name] == nil && d.selected(d.reader, name)
 }
 
 // take decides about a unit that is wanted and not owned.
@@ -237,7 +253,13 @@ func (d *decision) check() {
 	if !d.obs.Running || d.want.Partial() || unitname.IsQuadlet(d.Unit) {
 		return
 	}
+	if state.Note != "" {
+		defer func() { d.Reason += ", " + state.Note }()
+	}
 	if start, why := d.startable(); !start {
+		if state.Active == "failed" {
+			d.Reason, d.Drifted = failure(state)+", its files are up to date", true
+		}
 		d.Reason += why
 		return
 	}
@@ -255,15 +277,12 @@ func (d *decision) check() {
 		if state.NeedReload {
 			d.Reason += ", but systemd has not read its files since they changed"
 		}
-		if state.Note != "" {
-			d.Reason += ", " + state.Note
+		if strings.HasPrefix(state.Sub, "auto-restart") {
+			d.Reason, d.Drifted = failure(state)+" and is started again and again, its files are up to date", true
 		}
 		return
 	case state.Active == "failed":
-		d.Reason = "has failed"
-		if state.Result != "" && state.Result != "success" {
-			d.Reason += " (" + state.Result + ")"
-		}
+		d.Reason = failure(state)
 	case state.Unmet:
 		d.Reason = "its conditions do not hold"
 	case state.Idle != "":
@@ -276,6 +295,14 @@ func (d *decision) check() {
 	if d.opts.Repair {
 		d.Action, d.Effect, d.Targets = Start, DoStart, []string{d.Unit}
 	}
+}
+
+// failure says that a unit has failed, and how.
+func failure(state State) string {
+	if state.Result == "" || state.Result == "success" {
+		return "has failed"
+	}
+	return "has failed (" + state.Result + ")"
 }
 
 // obstructed reports, and says in the step, that something stands in the way

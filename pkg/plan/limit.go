@@ -113,6 +113,9 @@ func (m *maker) limit(p *Plan) {
 			switch {
 			case strings.Contains(s.Reason, "masked"):
 				hint = "systemctl unmask " + s.Unit + " lifts the mask"
+				if strings.HasPrefix(m.obs.States[s.Unit].Fragment, "/run/") {
+					hint = "systemctl unmask --runtime " + s.Unit + " lifts the mask"
+				}
 			case m.there(s.Unit).obstacle() != "":
 				hint = "move it away"
 			}

@@ -104,6 +104,7 @@ type maker struct {
 	obs      *Observed
 	units    map[string]*desired // that are wanted
 	triggers map[string][]string // wanted timers, sockets and paths by what they start
+	lacking  map[string][]string // wanted units by what they require and is owned and not wanted
 }
 
 // there is what stands at the paths of a unit that is wanted or owned; where that
@@ -243,6 +244,9 @@ func (d *decision) finish() {
 	d.Base = d.base()
 	if d.Enable || d.Disable {
 		d.WasEnabled = !d.Fresh && d.says(d.reader, d.Unit, d.Base).has("Install")
+	}
+	if d.Effect == DoReload {
+		d.WasReloadable = d.want.Partial() || reloadable(d.Unit, d.says(d.reader, d.Unit, d.Base))
 	}
 	if d.wanted {
 		d.After = &Entry{Unit: d.Unit, Files: Sums(d.want.Files), Previous: d.Base, Tag: d.To}

@@ -27,6 +27,7 @@ type relation struct {
 	before   []string // Before=
 	starts   []string // what a timer, socket or path starts, wanted or not
 	also     []string // Also=: units that are enabled with this one, so must be there
+	lacks    []string // what it requires that is owned and not wanted
 }
 
 // study reads every wanted unit once, and fills in how they hang together.
@@ -42,7 +43,7 @@ func (m *maker) study(units []Unit) {
 		m.studyOne(r, &list[i])
 		return nil
 	})
-	m.triggers = map[string][]string{}
+	m.triggers, m.lacking = map[string][]string{}, map[string][]string{}
 	for i := range list {
 		w := &list[i]
 		for _, later := range w.before {
@@ -50,6 +51,9 @@ func (m *maker) study(units []Unit) {
 		}
 		for _, started := range w.starts {
 			m.triggers[started] = append(m.triggers[started], w.Name)
+		}
+		for _, lack := range w.lacks {
+			m.lacking[lack] = append(m.lacking[lack], w.Name)
 		}
 	}
 }
@@ -62,7 +66,11 @@ func (m *maker) studyOne(r *reader, w *desired) {
 	w.taken = slices.ContainsFunc(t.images, m.opts.Select.takes)
 	s := t.settings
 	for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf"} {
-		w.requires = append(w.requires, m.resolve(s.words("Unit", key))...)
+		names := s.words("Unit", key)
+		if key != "PartOf" {
+			w.lacks = append(w.lacks, m.lost(names, w.lacks)...)
+		}
+		w.requires = append(w.requires, m.resolve(names)...)
 	}
 	w.after = m.resolve(append(s.words("Unit", "After"), peers(w.Name, s)...))
 	w.before = m.resolve(s.words("Unit", "Before"))
@@ -72,6 +80,18 @@ func (m *maker) studyOne(r *reader, w *desired) {
 		w.requires = append(w.requires, template)
 		w.after = append(w.after, template)
 	}
+}
+
+// lost are those of the names that are owned and not wanted, without those known.
+func (m *maker) lost(names, known []string) []string {
+	var lost []string
+	for _, name := range names {
+		_, owned := m.obs.Owned[name]
+		if owned && m.units[name] == nil && !slices.Contains(known, name) && !slices.Contains(lost, name) {
+			lost = append(lost, name)
+		}
+	}
+	return lost
 }
 
 // filesOf are those of a unit that is wanted, none of another.
@@ -226,8 +246,8 @@ func (m *maker) group(steps []*Step) [][]*Step {
 	return sets.sorted(steps, after)
 }
 
-// reach lists the units that act and that can be reached from a unit along
-// relations, through units that do not act as well.
+// reach lists the units that act and are the next ones along relations, through
+// units that do not act.
 func (m *maker) reach(from string, acting map[string]*Step, along func(*desired) []string) []string {
 	if len(along(m.units[from])) == 0 {
 		return nil
@@ -242,9 +262,10 @@ func (m *maker) reach(from string, acting map[string]*Step, along func(*desired)
 				continue
 			}
 			seen[next] = true
-			todo = append(todo, next)
 			if acting[next] != nil {
 				found = append(found, next)
+			} else {
+				todo = append(todo, next)
 			}
 		}
 	}

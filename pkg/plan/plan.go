@@ -58,6 +58,9 @@ type Step struct {
 	// comes to nothing; WasEnabled tells that it had an [Install] section.
 	Base       Files
 	WasEnabled bool
+	// WasReloadable tells, of a step that reloads, that systemd could have
+	// reloaded what stood there before.
+	WasReloadable bool
 	// Enable and Disable are done by the unit's [Install] section.
 	Enable, Disable bool
 
@@ -69,10 +72,11 @@ type Step struct {
 	// Fresh tells that nothing of the unit was there, so that giving the change
 	// up means removing it.
 	Fresh bool
-	// Waits are the units of the plan that have to be up before.
+	// Waits are the units of the plan that have to be up before: the next ones, as
+	// those wait for others in turn.
 	Waits []string
-	// Needs are the units of the plan that the unit requires, however far: what
-	// becomes of them reaches it.
+	// Needs are the units of the plan that the unit requires, the next ones: what
+	// becomes of them, or of those that they need, reaches it.
 	Needs []string
 	// At is when the step was begun; the zero time until then.
 	At time.Time

@@ -139,11 +139,47 @@ func TestMake(t *testing.T) {
 			[]string{"update a.service: ExecStart, X-RestartIfChanged differ, not restarted: X-RestartIfChanged=no"}},
 		{"X-SwitchMethod", m{"a.service": "[Unit]\nX-SwitchMethod=keep-old\n" + v2}, mine(m{"a.service": v1}, m{"a.service": "loaded/active"}), Options{},
 			[]string{"update a.service: ExecStart, X-SwitchMethod differ, not restarted: X-SwitchMethod=keep-old"}},
-		{"X-ReloadIfChanged before", m{"a.service": "[Service]\nX-ReloadIfChanged=yes\nX-RestartIfChanged=no\n" + v2}, mine(m{"a.service": "[Service]\nX-ReloadIfChanged=yes\nX-RestartIfChanged=no\n" + v1}, m{"a.service": "loaded/active"}), Options{},
+		{"X-ReloadIfChanged before", m{"a.service": "[Service]\nExecReload=/r\nX-ReloadIfChanged=yes\nX-RestartIfChanged=no\n" + v2}, mine(m{"a.service": "[Service]\nExecReload=/r\nX-ReloadIfChanged=yes\nX-RestartIfChanged=no\n" + v1}, m{"a.service": "loaded/active"}), Options{},
 			[]string{"reload a.service reload[a.service]: ExecStart differs, reload: X-ReloadIfChanged=yes"}},
+		{"reload without a command", m{"a.service": "[Unit]\nX-ReloadIfChanged=yes\n" + v2}, mine(m{"a.service": "[Unit]\nX-ReloadIfChanged=yes\n" + v1}, m{"a.service": "loaded/active"}), Options{},
+			[]string{"update a.service: ExecStart differs, reload: X-ReloadIfChanged=yes, not reloaded: systemd cannot without ExecReload="}},
+		{"reload by message", m{"a.service": "[Unit]\nX-ReloadIfChanged=yes\n" + v2 + "Type=notify-reload\n"}, mine(m{"a.service": v1 + "Type=notify-reload\n"}, m{"a.service": "loaded/active"}), Options{},
+			[]string{"reload a.service reload[a.service]: ExecStart, X-ReloadIfChanged differ, reload: X-ReloadIfChanged=yes"}},
+		{"drop-in that reloads a vendor's unit", m{"a.service.d/x.conf": "[Unit]\nX-Reload-Triggers=2\n"},
+			mine(m{"a.service.d/x.conf": "[Unit]\nX-Reload-Triggers=1\n"}, m{"a.service": "loaded/active!"}), Options{},
+			[]string{"reload a.service reload[a.service]: X-Reload-Triggers differs, reload"}},
+		{"RefuseManualStart", m{"a.service": "[Unit]\nRefuseManualStart=yes\n" + v2}, mine(m{"a.service": "[Unit]\nRefuseManualStart=yes\n" + v1}, m{"a.service": "loaded/active"}), Options{},
+			[]string{"update a.service: ExecStart differs, not restarted: RefuseManualStart=yes"}},
+		{"RefuseManualStop before", m{"a.service": v1 + "ExecStop=/s\n"}, mine(m{"a.service": "[Unit]\nRefuseManualStop=yes\n" + v1}, m{"a.service": "loaded/active"}), Options{},
+			[]string{"update a.service restart[a.service]: ExecStop differs"}},
+		{"RefuseManualStop, not wanted", m{"b.service": v1}, mine(m{"b.service": v1, "a.service": "[Unit]\nRefuseManualStop=yes\n" + v1}, m{"a.service": "loaded/active", "b.service": "loaded/active"}), Options{},
+			[]string{"delete a.service disable: no longer wanted, not stopped: RefuseManualStop=yes", "none b.service: up to date"}},
+		{"not wanted and required", m{"b.service": "[Unit]\nRequires=a.service c.service\n" + v1}, mine(m{"b.service": "[Unit]\nRequires=a.service c.service\n" + v1, "a.service": v1}, m{"a.service": "loaded/active", "b.service": "loaded/active"}), Options{},
+			[]string{"delete a.service stop[a.service] disable: no longer wanted, although b.service cannot do without", "none b.service: up to date"}},
+		{"an instance's drop-in goes with the template", m{"b.service": v1}, mine(m{"b.service": v1, "a@.service": v1, "a@1.service.d/x.conf": "[Service]\nUser=a\n"}, m{"a@1.service": "loaded/active", "b.service": "loaded/active"}), Options{},
+			[]string{"delete a@.service stop[] disable: no longer wanted", "delete a@1.service stop[a@1.service]: no longer wanted", "none b.service: up to date"}},
+		{"a drop-in goes whose unit is gone", m{"b.service": v1}, mine(m{"b.service": v1, "a.service.d/x.conf": "[Service]\nUser=a\n"}, m{"a.service": "not-found/active", "b.service": "loaded/active"}), Options{},
+			[]string{"delete a.service: no longer wanted", "none b.service: up to date"}},
+		{"a timer's job at work", m{"a.service": v2, "a.timer": "[Timer]\n"}, mine(m{"a.service": v1, "a.timer": "[Timer]\n"}, m{"a.service": "loaded/active", "a.timer": "loaded/active"}), Options{},
+			[]string{"update a.service: ExecStart differs, not restarted: it is at work, a.timer starts it anew", "none a.timer: up to date"}},
+		{"a timer's service that is enabled as well", m{"a.service": v2 + "[Install]\nWantedBy=x.target\n", "a.timer": "[Timer]\n"},
+			mine(m{"a.service": v1 + "[Install]\nWantedBy=x.target\n", "a.timer": "[Timer]\n"}, m{"a.service": "loaded/active", "a.timer": "loaded/active"}), Options{},
+			[]string{"update a.service restart[a.service]: ExecStart differs", "none a.timer: up to date"}},
+		{"a timer's job that failed", m{"a.service": v1, "a.timer": "[Timer]\n"}, mine(m{"a.service": v1, "a.timer": "[Timer]\n"}, m{"a.service": "loaded/failed", "a.timer": "loaded/active"}), Options{Repair: true},
+			[]string{"none a.service: has failed, its files are up to date, started by a.timer", "none a.timer: up to date"}},
+		{"connections", m{"a@.service": v2, "a.socket": "[Socket]\nAccept=yes\n"}, mine(m{"a@.service": v1, "a.socket": "[Socket]\nAccept=yes\n"}, m{"a.socket": "loaded/active", "a@0-1:2-3:4.service": "loaded/active"}), Options{},
+			[]string{"update a@.service: ExecStart differs, open connections go on as they are: a.socket starts it for each", "none a.socket: up to date"}},
+		{"started again and again", m{"a.service": v1}, world{files: m{"a.service": v1}, owned: m{"a.service": v1}, edit: func(o *Observed) {
+			o.States["a.service"] = State{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code"}
+		}}, Options{},
+			[]string{"none a.service: has failed (exit-code) and is started again and again, its files are up to date"}},
+		{"a note", m{"a.service": v1}, world{files: m{"a.service": v1}, owned: m{"a.service": v1}, edit: func(o *Observed) {
+			o.States["a.service"] = State{Load: "loaded", Active: "failed", Note: "noted"}
+		}}, Options{},
+			[]string{"none a.service: has failed, its files are up to date, noted"}},
 		{"root", m{"-.mount": "[Mount]\nWhat=/dev/b\nWhere=/\n"}, mine(m{"-.mount": "[Mount]\nWhat=/dev/a\nWhere=/\n"}, m{"-.mount": "loaded/active"}), Options{},
 			[]string{"reload -.mount reload[-.mount]: What differs, reload: the root of all files is never unmounted"}},
-		{"X-ReloadIfChanged", m{"a.service": "[Unit]\nX-ReloadIfChanged=yes\n" + v2}, mine(m{"a.service": v1}, m{"a.service": "loaded/active"}), Options{},
+		{"X-ReloadIfChanged", m{"a.service": "[Unit]\nX-ReloadIfChanged=yes\n" + v2 + "ExecReload=/r\n"}, mine(m{"a.service": v1 + "ExecReload=/r\n"}, m{"a.service": "loaded/active"}), Options{},
 			[]string{"reload a.service reload[a.service]: ExecStart, X-ReloadIfChanged differ, reload: X-ReloadIfChanged=yes"}},
 		{"target", m{"a.target": "[Unit]\nWants=b.service\n"}, mine(m{"a.target": "[Unit]\n"}, m{"a.target": "loaded/active"}), Options{},
 			[]string{"update a.target: Wants differs, no restart for a target"}},
@@ -467,5 +503,74 @@ func TestPeersComeFirst(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "a-b@1.service a@1.service d.service c.service" {
 		t.Errorf("order %s", got)
+	}
+}
+
+// TestChainStaysSmall: of a long chain each step names the next ones alone, and
+// passes over those that do not act.
+func TestChainStaysSmall(t *testing.T) {
+	const length = 2000
+	files, there := map[string]string{}, map[string]string{}
+	name := func(i int) string { return fmt.Sprintf("u%04d.service", i) }
+	for i := range length {
+		text := v1
+		if i > 0 {
+			text = "[Unit]\nAfter=" + name(i-1) + "\nRequires=" + name(i-1) + "\n" + v1
+		}
+		files[name(i)] = text
+		if i%2 == 1 {
+			there[name(i)] = text
+		}
+	}
+	p := Make(units(files), world{files: there, owned: there, states: map[string]string{}}.observed(), Options{})
+	last := ""
+	for _, s := range p.Steps {
+		if !s.Acts() {
+			continue
+		}
+		want := "[]"
+		if last != "" {
+			want = "[" + last + "]"
+		}
+		if s.Unit < last || fmt.Sprint(s.Needs) != want || fmt.Sprint(s.Waits) != want {
+			t.Fatalf("%s after %s needs %v and waits for %v", s.Unit, last, s.Needs, s.Waits)
+		}
+		last = s.Unit
+	}
+	if groups := p.Groups(); len(groups) != 1 || len(groups[0]) != length/2 {
+		t.Errorf("%d groups", len(groups))
+	}
+}
+
+// TestReverseOfAReload: what could not be reloaded before is not reloaded on the
+// way back.
+func TestReverseOfAReload(t *testing.T) {
+	for _, tt := range []struct {
+		before, after string
+		want          Effect
+	}{
+		{v1, v1 + "ExecReload=/r\n", DoNothing},
+		{v1 + "ExecReload=/r\n", v1 + "ExecReload=/s\n", DoReload},
+	} {
+		before := map[string]string{"a.service": tt.before}
+		w := world{files: before, owned: before, states: map[string]string{"a.service": "loaded/active"}}
+		s := Make(units(map[string]string{"a.service": tt.after}), w.observed(), Options{}).Steps[0]
+		if s.Effect != DoReload || s.Reverse().Effect != tt.want {
+			t.Errorf("%q, then %q: %q, back by %q", tt.before, tt.after, s.Effect, s.Reverse().Effect)
+		}
+	}
+}
+
+// TestMaskHint: a mask that ends with the boot is lifted in another way.
+func TestMaskHint(t *testing.T) {
+	for fragment, want := range map[string]string{
+		"/etc/systemd/system/a.service": "systemctl unmask a.service lifts the mask",
+		"/run/systemd/system/a.service": "systemctl unmask --runtime a.service lifts the mask",
+	} {
+		w := world{edit: func(o *Observed) { o.States["a.service"] = State{Load: "masked", Fragment: fragment} }}
+		p := Make(units(map[string]string{"a.service": v1}), w.observed(), Options{})
+		if len(p.Refusals) != 1 || p.Refusals[0].Hint != want {
+			t.Errorf("%s: %v", fragment, p.Refusals)
+		}
 	}
 }

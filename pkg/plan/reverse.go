@@ -45,7 +45,9 @@ func (s *Step) Reverse() *Step {
 	switch {
 	case s.Effect == DoNothing:
 	case s.Effect == DoReload && ran:
-		r.Effect = DoReload
+		if s.WasReloadable {
+			r.Effect = DoReload
+		}
 	case ran:
 		r.Effect = DoCycle
 	default:
