@@ -60,7 +60,7 @@ func TestEngineLook(t *testing.T) {
 		{"redirected", ``, 301, State{}, "answers 301"},
 		{"something else", `{"status":"x"}`, 200, State{}, "says of a container"},
 		{"nonsense", `hello`, 200, State{}, "says of a container"},
-		{"endless", `{"Id":"` + strings.Repeat("x", 2*most) + `"}`, 200, State{}, "says of a container"},
+		{"endless", `{"State":{"Running":true},"Id":"` + strings.Repeat("x", 2*most) + `"}`, 200, State{}, "says of a container"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := serve(t, func(w http.ResponseWriter, r *http.Request) {

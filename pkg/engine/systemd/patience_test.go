@@ -30,6 +30,8 @@ func TestPatience(t *testing.T) {
 		{"shorter by the user", apply.Limits{Timeout: 2 * time.Second}, starting, []properties{slow}, 2 * time.Second},
 		{"for ever by the user", apply.Limits{}, starting, []properties{slow}, 0},
 		{"infinity", apply.Limits{Timeout: usual, Usual: true}, starting, []properties{{"TimeoutStartUSec": infinity, "ExecStart": one}}, usual},
+		{"infinity to start, less to stop", apply.Limits{Timeout: usual, Usual: true}, starting | stopping,
+			[]properties{{"TimeoutStartUSec": infinity, "TimeoutStopUSec": minutes(6), "ExecStart": one}}, 13 * time.Minute},
 		{"each command", apply.Limits{Timeout: usual, Usual: true}, starting,
 			[]properties{{"TimeoutStartUSec": minutes(8), "ExecStartPre": [][]any{{"a"}, {"b"}}, "ExecStart": one}}, 25 * time.Minute},
 		{"stop", apply.Limits{Timeout: usual, Usual: true}, stopping, []properties{{"TimeoutStartUSec": minutes(90), "TimeoutStopUSec": minutes(6)}}, 13 * time.Minute},
