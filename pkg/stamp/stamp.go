@@ -10,71 +10,14 @@
 package stamp
 
 import (
-	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/unitstamp/unitstamp/pkg/diag"
 	"github.com/unitstamp/unitstamp/pkg/imageref"
 	"github.com/unitstamp/unitstamp/pkg/source"
-	"github.com/unitstamp/unitstamp/pkg/unitfile"
 	"github.com/unitstamp/unitstamp/pkg/unitimage"
-	"github.com/unitstamp/unitstamp/pkg/unitname"
 )
-
-// A Unit is one file, read.
-type Unit struct {
-	Source *source.File
-	// Found is nil when the file is no unit to systemd; Refused says why.
-	Found   *unitimage.Found
-	Refused *diag.Finding
-}
-
-// Read reads a unit file. name is the unit's name, for specifiers.
-func Read(f *source.File, name unitname.Name) *Unit { return new(Reader).Read(f, name) }
-
-// A Reader reads one unit after the other and uses its memory again, which saves
-// half of the time. The zero value is ready.
-type Reader struct {
-	doc    unitfile.Document
-	finder unitimage.Finder
-}
-
-// Read is the function of that name. The unit does not depend on the reader.
-func (r *Reader) Read(f *source.File, name unitname.Name) *Unit {
-	u := &Unit{Source: f}
-	if err := r.doc.Read(f); err != nil {
-		syntax := err.(*unitfile.SyntaxError) // the only kind there is
-		finding := diag.At(f, syntax.Span, diag.Error, syntax.Rule, syntax.Message, syntax.Hint)
-		u.Refused = &finding
-		return u
-	}
-	found := r.finder.Find(&r.doc, name)
-	if r := found.Refusal; r != nil {
-		u.refuse(r)
-		return u
-	}
-	u.Found = found
-	return u
-}
-
-// ReadEnvFile reads a file of KEY=value lines.
-func ReadEnvFile(f *source.File) *Unit {
-	u := &Unit{Source: f}
-	found := unitimage.FindEnvFile(f)
-	if r := found.Refusal; r != nil {
-		u.refuse(r)
-		return u
-	}
-	u.Found = found
-	return u
-}
-
-func (u *Unit) refuse(r *unitimage.Doubt) {
-	finding := diag.At(u.Source, r.Span, diag.Error, r.Rule, r.Message, r.Hint)
-	u.Refused = &finding
-}
 
 // A Request is what is to be written where.
 type Request struct {
@@ -86,49 +29,6 @@ type Request struct {
 	Literal bool
 	// EnvFiles are the paths of the KEY=value files that are stamped along.
 	EnvFiles []string
-}
-
-// A Target is a set of repositories.
-type Target struct {
-	names map[string]string // full name -> as the user typed it
-	// untagged limits the target to references without tag and digest.
-	untagged bool
-}
-
-// Repositories makes a target of repositories as a user names them.
-func Repositories(names []string) (Target, error) {
-	t := Target{names: map[string]string{}}
-	for _, name := range names {
-		r, err := imageref.ParseRepository(name)
-		if err != nil {
-			return Target{}, err
-		}
-		if _, ok := t.names[r.Repository]; !ok {
-			t.names[r.Repository] = name
-		}
-	}
-	return t, nil
-}
-
-// Len is the number of repositories.
-func (t Target) Len() int { return len(t.names) }
-
-// repositories are the full names, sorted.
-func (t Target) repositories() []string {
-	return slices.Sorted(maps.Keys(t.names))
-}
-
-func (t Target) has(repository string) bool {
-	_, ok := t.names[repository]
-	return ok
-}
-
-// wants reports whether a reference is to be stamped.
-func (t Target) wants(r unitimage.Reference) bool {
-	if !t.has(r.Repository) {
-		return false
-	}
-	return !t.untagged || !r.HasSuffix()
 }
 
 // A Change is one reference with its new tag.
@@ -282,69 +182,8 @@ func (s *stamper) splices(r unitimage.Reference) {
 	}
 }
 
-// mentionedIn reports whether a text holds the name of a repository.
-func (t Target) mentionedIn(text string) bool {
-	for full := range t.names {
-		if strings.Contains(text, imageref.Familiar(full)) {
-			return true
-		}
-	}
-	return false
-}
-
-// fromOutside warns of an image that nobody can know from the file.
-func (s *stamper) fromOutside(r unitimage.Reference) {
-	if s.cutByContinuation(r) {
-		return
-	}
-	message, hint := "the image "+strconv.Quote(r.Written)+" is set outside the unit", stampFile
-	switch {
-	case r.Shell && positional(r.Written):
-		message, hint = "the image "+strconv.Quote(r.Written)+" is an argument of the script", "write the image into the script"
-	case strings.Contains(r.Written, "{{") || strings.Contains(r.Written, "$${"):
-		message, hint = "the image "+strconv.Quote(r.Written)+" is a placeholder of a template", "stamp the file that the template makes"
-	case r.Scripted:
-		message, hint = "the image "+strconv.Quote(r.Written)+" is set by the script in a way that is not followed", "assign the image itself, once, as one word"
-	case strings.Contains(r.Written, "$(") || strings.Contains(r.Written, "`"):
-		message, hint = "the image "+strconv.Quote(r.Written)+" is what a command prints", "write the image out, or let a variable of the unit hold it"
-	case strings.Contains(r.Written, "%") && !r.Variable:
-		message, hint = "the image "+strconv.Quote(r.Written)+" depends on more than the unit's file name", ""
-	case !r.Variable:
-		message, hint = strconv.Quote(r.Written)+" stands where the image belongs, and is none", "check the options before it: the first word that is no option is the image"
-	}
-	if file := s.stampedAlong(); file != "" && hint == stampFile {
-		hint = file + ", which is stamped along, is read by EnvironmentFile=: see that it sets the image"
-	}
-	s.finding(r.Span, diag.Warning, "image-from-outside", message, hint)
-}
-
 // stampFile is the cure for an image that another file sets.
 const stampFile = "stamp the file that sets it, with --image"
-
-// stampedAlong returns the env file that the unit reads and that is stamped in the
-// same run, if there is one. On the machine that runs the unit it has another path.
-func (s *stamper) stampedAlong() string {
-	for _, given := range s.request.EnvFiles {
-		for _, read := range s.unit.Found.EnvironmentFiles {
-			if base(given) == base(read) {
-				return given
-			}
-		}
-	}
-	return ""
-}
-
-func base(path string) string {
-	path = strings.ReplaceAll(path, "\\", "/")
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
-
-// positional reports whether a word of a script is one of its arguments, such as
-// $1, "$$1" or ${1}.
-func positional(word string) bool {
-	name := strings.Trim(word, `"${}`)
-	return strings.Contains(word, "$") && len(name) == 1 && ('0' <= name[0] && name[0] <= '9' || name[0] == '@' || name[0] == '*')
-}
 
 // otherTag warns when one reference of a repository is stamped and another keeps a
 // different tag, because nobody named the repository.
