@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -355,7 +356,9 @@ func TestHangs(t *testing.T) {
 		}
 	}
 	url := gittest.ServeHTTP(t, bare, firstPushes(1, hang))
-	res, err := confrepo.Publish(limited(t, 30*time.Second), confrepo.Target{URL: url, Branch: "main"}, put("units/a.service", "2\n"), confrepo.Options{AttemptTimeout: 700 * time.Millisecond})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let) // before the servers close, which waits for what hangs
+	res, err := confrepo.Publish(limited(t, 30*time.Second), confrepo.Target{URL: url, Branch: "main"}, put("units/a.service", "2\n"), confrepo.Options{AttemptTimeout: 2 * time.Second})
 	if err != nil || res.Attempts != 2 {
 		t.Fatalf("%+v %v", res, err)
 	}
@@ -375,7 +378,7 @@ func TestHangs(t *testing.T) {
 	if over := time.Since(began) - time.Second; over > 2500*time.Millisecond {
 		t.Errorf("ended %s after the deadline", over)
 	}
-	close(release)
+	let()
 }
 
 func TestTruncatedPack(t *testing.T) {
