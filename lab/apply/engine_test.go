@@ -68,8 +68,16 @@ func main() {
 }
 `
 
-// Two ways to the engine: by its client, and without one, as from an image of confapply alone.
-var withClient, withoutClient = []string{}, []string{"env", "PATH=/opt/none", "DOCKER_CONFIG=/srv/docker-config"}
+// Ways to the engine: by its client, by its socket alone, and so from a container that
+// holds nothing but confapply, with the options of the example's service.
+var (
+	byClient      = []string{}
+	bySocket      = []string{"env", "PATH=/opt/none", "DOCKER_CONFIG=/srv/docker-config"}
+	fromContainer = []string{"docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL",
+		"--security-opt", "no-new-privileges", "--pids-limit", "64", "--memory", "128m",
+		"--volume", unitDir + ":" + unitDir, "--volume", "/run/dbus/system_bus_socket:/run/dbus/system_bus_socket",
+		"--volume", "/run/docker.sock:/run/docker.sock", "--volume", "/srv:/srv:ro", "confapply"}
+)
 
 // TestEngine updates a running container of a real docker engine, and measures how
 // long nobody answers.
@@ -97,10 +105,11 @@ func TestEngine(t *testing.T) {
 
 	// an engine that takes its time: systemd has long called the unit active
 	n.Write("/opt/slow/docker", "#!/bin/sh\ncase $1 in run) sleep 3;; esac\nexec /usr/bin/docker \"$@\"\n", 0o755)
-	late(t, n, "client", withClient)
-	late(t, n, "socket", withoutClient)
-	update(t, n, "client", withClient)
-	update(t, n, "socket", withoutClient)
+	n.Must("sh", "-c", "tar -C / -c usr/local/bin/confapply | docker import - confapply")
+	late(t, n, "client", byClient)
+	late(t, n, "container", fromContainer)
+	update(t, n, "client", byClient)
+	update(t, n, "socket", bySocket)
 	logins(t, n)
 }
 
@@ -202,7 +211,7 @@ func update(t *testing.T, n *node.Node, name string, way []string) {
 // logins pulls over the socket from a registry that asks for a password.
 func logins(t *testing.T, n *node.Node) {
 	inCase(t, n, "logins", func(r *rig) {
-		r.way = withoutClient
+		r.way = bySocket
 		image := closedRegistry + "/myrepo/web:57-develop"
 		n.Must("sh", "-c", "docker pull --quiet "+registry+"/myrepo/web:57-develop && docker tag "+registry+"/myrepo/web:57-develop "+image+
 			" && printf %s "+password+" | DOCKER_CONFIG=/srv/by-login docker login --username ci --password-stdin "+closedRegistry+
