@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +243,8 @@ func logins(t *testing.T, n *node.Node) {
 		// as docker login wrote it
 		n.Must("rm", "-rf", "/srv/docker-config")
 		n.Must("cp", "-r", "/srv/by-login", "/srv/docker-config")
+		last := len(fromContainer) - 1
+		r.way = slices.Concat(fromContainer[:last], []string{"--volume", "/srv/docker-config/config.json:/docker/config.json:ro", "--env", "DOCKER_CONFIG=/docker"}, fromContainer[last:])
 		stderr, got := r.apply(0, "--pull")
 		r.expect(got, "closed.service", "create", "done", "new")
 		if !strings.Contains(stderr, "pull "+image+": done") {
