@@ -222,6 +222,7 @@ func TestWhoseUnits(t *testing.T) {
 	})
 
 	inCase(t, shared, "deletion", func(r *rig) {
+		r.restless = true
 		r.want(files{"deletion.service": "[Service]\nExecStart=/bin/sh -c 'sleep 2; exit 1'\n[Install]\nWantedBy=multi-user.target\n", "stays.service": program(1)})
 		r.apply(0)
 		r.eventually("it has failed", func() bool { return r.show("deletion.service", "ActiveState") == "failed" })
@@ -406,6 +407,13 @@ func TestFullDisk(t *testing.T) {
 		r.file("full.service", one)
 		r.file("full.service.d/a.conf", "[Unit]\nDescription=one\n")
 		same()
+		// what would be stopped by its old file first goes on as well, and is still enabled
+		r.want(files{"full.service": one + "ExecStop=/bin/true\n[Install]\nWantedBy=basic.target\n#" + strings.Repeat("x", 8000) + "\n"})
+		_, got = r.apply(3)
+		r.expect(got, "full.service", "update", "failed", "no space left on device")
+		r.file("full.service", one)
+		same()
+		r.want(files{"full.service": program(2), "full.service.d/a.conf": "[Unit]\nDescription=two\n"})
 		r.n.Must("rm", unitDir+"/ballast")
 		if left := r.n.Must("find", unitDir, "-name", ".confapply-tmp*"); left != "" {
 			r.t.Errorf("left over: %s", left)

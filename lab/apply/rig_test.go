@@ -50,6 +50,11 @@ type rig struct {
 	owner string
 	dir   string
 	way   []string // what stands before the program
+	// wanted are the files in dir.
+	wanted files
+	// restless tells that units of the case end or start by themselves, so that what
+	// becomes of them is not told by the report alone.
+	restless bool
 }
 
 // inCase runs a case as a subtest. Every unit that it put there is gone again
@@ -63,7 +68,7 @@ func inCase(t *testing.T, n *node.Node, name string, run func(r *rig)) {
 		if t.Failed() {
 			return
 		}
-		n.Must("sh", "-c", "rm -rf "+r.dir+"/*")
+		r.want(nil)
 		_, got := r.apply(0, "--allow-empty", "--max-delete", "100%")
 		for _, a := range got.Actions {
 			if a.Result != "done" {
@@ -79,6 +84,7 @@ type files map[string]string
 // want replaces the wanted units.
 func (r *rig) want(units files) {
 	r.t.Helper()
+	r.wanted = units
 	r.n.Must("sh", "-c", "rm -rf "+r.dir+"/*")
 	for p, content := range units {
 		r.n.Write(filepath.Join(r.dir, p), content, 0o644)
@@ -112,10 +118,13 @@ func (r *rig) command(verb string, args ...string) []string {
 }
 
 // apply runs confapply apply with the stability window at one second, and fails
-// unless it ends with the code.
+// unless it ends with the code and did what its report says.
 func (r *rig) apply(code int, args ...string) (stderr string, got report) {
 	r.t.Helper()
-	return r.run(code, r.command("apply", append([]string{"--stable", "1s"}, args...)...))
+	before := r.look()
+	stderr, got = r.run(code, r.command("apply", append([]string{"--stable", "1s"}, args...)...))
+	r.witness(code, got, before, r.look())
+	return stderr, got
 }
 
 func (r *rig) run(code int, command []string) (stderr string, got report) {
