@@ -29,20 +29,28 @@ func TestDocs(t *testing.T) {
 	page.Try(t, "docs/confapply.md", "systemd", n.Shell)
 }
 
-// TestFromAContainer does what the page's docker run does: nothing but the
-// program, the units and what the -v flags name is there.
-func TestFromAContainer(t *testing.T) {
-	t.Parallel()
+// dockerRun is the page's docker run for the systemd engine, the least one, or that with
+// the socket of docker's engine.
+func dockerRun(t *testing.T, socket bool) []string {
+	t.Helper()
 	page, err := docpage.Read("../../docs/confapply.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var words []string
 	for _, script := range page.Scripts {
-		if strings.HasPrefix(script, "docker run ") {
-			words = strings.Fields(script)
+		if strings.HasPrefix(script, "docker run ") && strings.Contains(script, "--engine systemd") && strings.Contains(script, "docker.sock") == socket {
+			return strings.Fields(script)
 		}
 	}
+	t.Fatalf("no such docker run on the page: %q", page.Scripts)
+	return nil
+}
+
+// TestFromAContainer does what the page's docker run does: nothing but the
+// program, the units and what the -v flags name is there.
+func TestFromAContainer(t *testing.T) {
+	t.Parallel()
+	words := dockerRun(t, false)
 	n := machine(t)
 	var inside strings.Builder
 	inside.WriteString("set -e\nmkdir -p /image/units\ncp /usr/local/bin/confapply /image/confapply\n")
@@ -60,9 +68,6 @@ func TestFromAContainer(t *testing.T) {
 			args = words[i+1:] // behind the image
 			i = len(words)
 		}
-	}
-	if len(args) == 0 {
-		t.Fatalf("no docker run on the page: %q", page.Scripts)
 	}
 	// chroot leaves the control group behind as well, as a container does
 	inside.WriteString("exec chroot /image /confapply " + strings.Join(args, " ") + " --stable 1s --json\n")
