@@ -218,5 +218,8 @@ func fromEngine(s settings, err error) error {
 	if bad := badUnit(err); bad != nil {
 		return bad
 	}
+	if errors.Is(err, context.Canceled) {
+		return door.Errorf(door.World, "interrupted")
+	}
 	return fmt.Errorf("%s engine: %w", s.kind, err)
 }

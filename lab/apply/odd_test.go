@@ -110,6 +110,24 @@ func TestOddUnits(t *testing.T) {
 		same()
 	})
 
+	inCase(t, shared, "renamed", func(r *rig) {
+		r.restless = true // the old one makes way, whatever its step says
+		conflicts := "[Unit]\nConflicts=named-old.service\n"
+		r.want(files{"named-old.service": program(1)})
+		r.apply(0)
+		r.want(files{"named-new.service": conflicts + "[Service]\nExecStart=/bin/sh -c 'sleep 0.5; exit 1'\n"})
+		_, got := r.apply(1)
+		r.expect(got, "named-new.service", "create", "rolled-back", "removed again")
+		r.expect(got, "named-old.service", "delete", "skipped", "not begun")
+		r.state("named-old.service", "active/running")
+
+		r.want(files{"named-new.service": conflicts + program(1)})
+		_, got = r.apply(0)
+		r.expect(got, "named-old.service", "delete", "done", "no longer wanted")
+		r.state("named-new.service", "active/running")
+		r.file("named-old.service", "")
+	})
+
 	inCase(t, shared, "template-goes", func(r *rig) {
 		r.want(files{"goes@.service": program(1, "[Install]", "DefaultInstance=one", "WantedBy=multi-user.target"),
 			"goes@one.service.d/x.conf": "[Service]\nEnvironment=A=1\n", "stays-too.service": program(1)})

@@ -131,12 +131,13 @@ func (d *decision) keep() {
 		return
 	}
 	var drifted []string
+	foreign := ""
 	for _, p := range have.paths() {
 		f := have[p]
 		if _, ours := entry.Files[p]; !ours {
+			foreign = fmt.Sprintf("%s is there and was not put there by owner %q", p, d.opts.Owner)
 			if !d.opts.Adopt {
-				d.Action = Conflict
-				d.Reason = fmt.Sprintf("%s is there and was not put there by owner %q", p, d.opts.Owner)
+				d.Action, d.Reason = Conflict, foreign
 				return
 			}
 			continue
@@ -174,6 +175,10 @@ func (d *decision) keep() {
 		d.affect(change{effect: DoRestart}, !d.want.Partial())
 	default:
 		d.check()
+	}
+	if foreign != "" && !entry.Pending {
+		// also another owner's record is to know of it
+		d.Action, d.Reason = Adopt, foreign+", "+d.Reason
 	}
 }
 

@@ -97,6 +97,11 @@ func (c *changer) stop(ctx context.Context) {
 	c.along, c.lost = map[string]string{}, map[string]*plan.Step{}
 	var triggers, units []job
 	for _, s := range c.group {
+		// a second change of a unit by the same run puts it back
+		for _, name := range c.displaced[s.Unit] {
+			c.along[name] = s.Unit
+		}
+		delete(c.displaced, s.Unit)
 		for _, trigger := range s.Triggers {
 			triggers = append(triggers, job{unit: trigger, blame: s.Unit, do: stopUnit, stop: true})
 			c.along[trigger] = s.Unit
@@ -287,10 +292,12 @@ func (c *changer) act(ctx context.Context) {
 			default:
 				continue
 			}
-			if err := c.loaded(ctx, target); err != nil {
+			p, err := c.loaded(ctx, target)
+			if err != nil {
 				c.fail(s.Unit, err)
 				continue
 			}
+			c.noteDisplaced(ctx, s.Unit, p)
 			if s.Effect != plan.DoReload {
 				c.forget(ctx, target) // so that an old failure, or many starts, do not forbid this one
 			}
@@ -310,20 +317,32 @@ func (c *changer) forget(ctx context.Context, unit string) {
 	_ = c.ask(ctx, func(conn *systemd.Conn) error { return conn.ResetFailedUnitContext(ctx, unit) })
 }
 
+// noteDisplaced notes what is up and will make way for a unit that is started.
+func (c *changer) noteDisplaced(ctx context.Context, unit string, p properties) {
+	for _, name := range slices.Concat(p.list("Conflicts"), p.list("ConflictedBy")) {
+		if q, err := c.properties(ctx, name); err == nil && q.up() {
+			if c.displaced == nil {
+				c.displaced = map[string][]string{}
+			}
+			c.displaced[unit] = append(c.displaced[unit], name)
+		}
+	}
+}
+
 // loaded fails on a unit that systemd could not make sense of.
-func (c *changer) loaded(ctx context.Context, unit string) error {
+func (c *changer) loaded(ctx context.Context, unit string) (properties, error) {
 	p, err := c.properties(ctx, unit)
 	if err != nil {
-		return unitFault(err)
+		return nil, unitFault(err)
 	}
 	if load := p.text("LoadState"); load != "loaded" {
 		why := ""
 		if e, ok := p["LoadError"].([]any); ok && len(e) == 2 && e[1] != "" {
 			why = fmt.Sprintf(": %v", e[1])
 		}
-		return apply.Unitf("systemd cannot load it: %s%s", load, why)
+		return nil, apply.Unitf("systemd cannot load it: %s%s", load, why)
 	}
-	return nil
+	return p, nil
 }
 
 // restore brings back what went down along with the group.

@@ -34,6 +34,10 @@ type Engine struct {
 
 	mu   sync.Mutex
 	conn *systemd.Conn
+
+	// displaced are the units that were up and made way for one that was started,
+	// by that unit. They come back if it is put back.
+	displaced map[string][]string
 }
 
 // Open reaches for systemd over the system bus (DBUS_SYSTEM_BUS_ADDRESS, or
