@@ -265,17 +265,18 @@ func TestTroubleOnTheWay(t *testing.T) {
 
 	inCase(t, shared, "two-at-once", func(r *rig) {
 		r.want(files{"two.service": program(1)})
-		first := r.n.Command(t.Context(), r.command("apply", "--stable", "3s")...)
-		if err := first.Start(); err != nil {
-			r.t.Fatal(err)
-		}
+		end := r.begin("--stable", "3s")
 		r.eventually("the first is at work", func() bool { return r.show("two.service", "ActiveState") == "active" })
-		r.run(4, r.command("apply"))
+		same := r.kept("two.service")
+		if _, got := r.apply(4); got.Error != "another run is at work on the same target" || len(got.Actions) > 0 {
+			r.t.Errorf("the second says %+v", got)
+		}
 		_, got := r.apply(0, "--wait")
 		r.expect(got, "two.service", "none", "done", "up to date")
-		if err := first.Wait(); err != nil {
-			r.t.Errorf("the first: %v", err)
-		}
+		r.expect(end(0), "two.service", "create", "done", "new")
+		same()
+		r.file("two.service", program(1))
+		r.state("two.service", "active/running")
 		if starts := strings.Count(r.n.Journal("two.service"), "build 1"); starts != 1 {
 			r.t.Errorf("started %d times", starts)
 		}
@@ -342,27 +343,25 @@ func TestTroubleOnTheWay(t *testing.T) {
 		r.apply(0)
 		r.want(files{"int.service": program(2)})
 		_, got := r.run(3, append([]string{"timeout", "--preserve-status", "--signal=TERM", "1"}, r.command("apply", "--stable", "20s")...))
-		r.expect(got, "int.service", "update", "rolled-back", "")
+		r.expect(got, "int.service", "update", "rolled-back", "interrupted; back at what was there before")
 		r.file("int.service", good)
 		r.state("int.service", "active/running")
+		if log := r.n.Journal("int.service"); strings.Count(log, "build 1") != 2 || strings.Count(log, "build 2") != 1 {
+			r.t.Errorf("started:\n%s", log)
+		}
 	})
 
 	inCase(t, shared, "bus-restarted", func(r *rig) {
 		r.want(files{"bus.service": program(1)})
 		r.apply(0)
 		r.want(files{"bus.service": program(2)})
-		run := r.n.Command(t.Context(), r.command("apply", "--stable", "3s")...)
-		if err := run.Start(); err != nil {
-			r.t.Fatal(err)
-		}
+		end := r.begin("--stable", "3s")
 		time.Sleep(time.Second)
 		// systemctl has a way of its own to systemd
 		r.n.Must("systemctl", "stop", "dbus.socket", "dbus.service")
 		time.Sleep(time.Second)
 		r.n.Must("systemctl", "start", "dbus.socket", "dbus.service")
-		if err := run.Wait(); err != nil {
-			r.t.Errorf("a run during which the bus was restarted: %v", err)
-		}
+		r.expect(end(0), "bus.service", "update", "done", "ExecStart differs")
 		if starts := strings.Count(r.n.Journal("bus.service"), "build 2"); starts != 1 {
 			r.t.Errorf("build 2 was started %d times", starts)
 		}
@@ -371,18 +370,13 @@ func TestTroubleOnTheWay(t *testing.T) {
 
 		// restarted while a job is under way: its end is missed, and seen all the same
 		r.want(files{"bus.service": "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'sleep 3; systemd-notify --ready; exec sleep 9999'\n"})
-		run = r.n.Command(t.Context(), r.command("apply", "--stable", "1s")...)
-		if err := run.Start(); err != nil {
-			r.t.Fatal(err)
-		}
+		end = r.begin("--stable", "1s")
 		time.Sleep(1500 * time.Millisecond)
 		// systemctl has a way of its own to systemd
 		r.n.Must("systemctl", "stop", "dbus.socket", "dbus.service")
 		time.Sleep(time.Second)
 		r.n.Must("systemctl", "start", "dbus.socket", "dbus.service")
-		if err := run.Wait(); err != nil {
-			r.t.Errorf("a run during whose job the bus was restarted: %v", err)
-		}
+		r.expect(end(0), "bus.service", "update", "done", "ExecStart, NotifyAccess")
 		r.state("bus.service", "active/running")
 	})
 }

@@ -6,6 +6,7 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -125,6 +126,30 @@ func (r *rig) apply(code int, args ...string) (stderr string, got report) {
 	stderr, got = r.run(code, r.command("apply", append([]string{"--stable", "1s"}, args...)...))
 	r.witness(code, got, before, r.look())
 	return stderr, got
+}
+
+// begin begins confapply apply; end waits for it, and is like apply.
+func (r *rig) begin(args ...string) (end func(code int) report) {
+	r.t.Helper()
+	before := r.look()
+	run := r.n.Command(r.t.Context(), r.command("apply", args...)...)
+	var stdout, stderr bytes.Buffer
+	run.Stdout, run.Stderr = &stdout, &stderr
+	if err := run.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	return func(code int) (got report) {
+		r.t.Helper()
+		_ = run.Wait() // its exit code is looked at
+		if exit := run.ProcessState.ExitCode(); exit != code {
+			r.t.Fatalf("exit %d, want %d\n%s%s", exit, code, &stdout, &stderr)
+		}
+		if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
+			r.t.Fatalf("%v in %q", err, &stdout)
+		}
+		r.witness(code, got, before, r.look())
+		return got
+	}
 }
 
 func (r *rig) run(code int, command []string) (stderr string, got report) {

@@ -54,11 +54,15 @@ func TestRollback(t *testing.T) {
 		r.apply(0)
 		r.n.Must("rm", "/run/good")
 
-		// the version before does not come up any more: the newer one runs on
+		// the version before does not come up any more: the newer one runs again
+		one := r.invocation("broken.service")
 		got := back(r, 1)
 		r.expect(got, "broken.service", "update", "rolled-back", "exit-code")
 		r.file("broken.service", program(2))
 		r.state("broken.service", "active/running")
+		if two := r.invocation("broken.service"); two == one || two == "" {
+			r.t.Errorf("invocation %q, then %q: it was never stopped", one, two)
+		}
 		out := r.n.Must("confapply", "history", "--engine", "systemd", "--owner", r.owner, "broken.service")
 		if lines := strings.Split(strings.TrimSpace(out), "\n"); len(lines) != 3 || !strings.HasSuffix(lines[2], "rolled-back") {
 			r.t.Errorf("history:\n%s", out)
