@@ -20,7 +20,7 @@ func (d *decision) affect(c change, start bool) {
 	d.Targets = []string{d.Unit}
 	if d.obs.States[d.Unit].Up() {
 		d.Effect = d.possible(c.effect)
-		if by := d.triggers[d.Unit]; d.isJob(by) && !d.isSelf() && (c.effect == DoRestart || c.effect == DoCycle) {
+		if by := d.triggers[d.Unit]; len(by) > 0 && d.ends() && (c.effect == DoRestart || c.effect == DoCycle) {
 			// a job in the middle of its work
 			d.Effect = DoNothing
 			d.Reason += ", not restarted: it is at work, " + strings.Join(by, ", ") + " starts it anew"
@@ -73,17 +73,6 @@ func (d *decision) possible(effect Effect) Effect {
 		return DoNothing
 	}
 	return effect
-}
-
-// isJob reports whether a unit that others start is one that does its work and
-// ends: a oneshot, and what only timers start.
-func (d *decision) isJob(by []string) bool {
-	if len(by) == 0 {
-		return false
-	}
-	timed := !slices.ContainsFunc(by, func(name string) bool { return unitname.Kind(name) != "timer" })
-	s := d.after()
-	return d.ends() || timed && !s.has("Install") && !s.is("Service", "RemainAfterExit", true)
 }
 
 // connections is the socket that starts an instance of the template for each
