@@ -51,7 +51,7 @@ func runStatus(ctx context.Context, call *door.Call) error {
 		state := observed.States[step.Unit]
 		u := unitStatus{
 			Unit: step.Unit, Desired: step.To, Running: step.From, Reason: step.Reason,
-			Agrees: !step.Acts() && step.Action != plan.Conflict && !state.Unknown,
+			Agrees: !step.Acts() && step.Action != plan.Conflict && !step.Drifted && !state.Unknown,
 		}
 		if state.Active != "" {
 			u.State = state.Active + "/" + state.Sub

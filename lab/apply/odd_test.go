@@ -27,6 +27,32 @@ func TestOddUnits(t *testing.T) {
 		same()
 	})
 
+	inCase(t, shared, "conditions", func(r *rig) {
+		r.restless = true // what its conditions forbid does not come up
+		unmet := "[Unit]\nConditionPathExists=/not/there\n" + program(1)
+		r.want(files{"conditions.service": unmet})
+		_, got := r.apply(0)
+		r.expect(got, "conditions.service", "create", "done", "new")
+		r.file("conditions.service", unmet)
+		r.state("conditions.service", "inactive/dead")
+		if log := r.n.Journal("conditions.service"); strings.Contains(log, "build 1") {
+			r.t.Errorf("it was started:\n%s", log)
+		}
+	})
+
+	inCase(t, shared, "loops", func(r *rig) {
+		r.want(files{"loops.service": "[Service]\nRestart=always\nRestartSec=60\nExecStart=/bin/sleep 9999\n"})
+		r.apply(0)
+		r.n.Must("systemctl", "kill", "--signal=KILL", "loops.service")
+		r.eventually("it waits to be started again", func() bool { return r.show("loops.service", "SubState") == "auto-restart" })
+		_, got := r.apply(0)
+		r.expect(got, "loops.service", "none", "done", "has failed (signal) and is started again and again")
+		out, _, code := r.n.Run(t.Context(), r.command("status", "--check")...)
+		if code != 1 || !strings.Contains(out, `"agrees": false`) {
+			r.t.Errorf("status: exit %d, %s", code, out)
+		}
+	})
+
 	inCase(t, shared, "refuses", func(r *rig) {
 		unit := func(build int) string { return "[Unit]\nRefuseManualStart=yes\n" + program(build) }
 		pulls := "[Unit]\nRequires=ref.service\n[Install]\nWantedBy=multi-user.target\n"

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,12 @@ func (e *Engine) bus(ctx context.Context) (*systemd.Conn, error) {
 		e.conn = nil
 	}
 	// The connection outlives this call, so it must not end with its context.
-	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) { return dial(context.WithoutCancel(ctx)) })
+	var first *dbus.Conn
+	conn, err := systemd.NewConnection(func() (*dbus.Conn, error) {
+		conn, err := dial(context.WithoutCancel(ctx))
+		first = cmp.Or(first, conn)
+		return conn, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reach the system bus: %w", err)
 	}
@@ -70,8 +76,21 @@ func (e *Engine) bus(ctx context.Context) (*systemd.Conn, error) {
 		conn.Close()
 		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)
 	}
-	e.conn = conn
+	e.conn, e.raw = conn, first
 	return conn, nil
+}
+
+// hold keeps systemd from forgetting a unit that is down as long as the bus is
+// connected: what became of it, a condition that did not hold, could not be told
+// else. Where it is refused, all goes on without.
+func (e *Engine) hold(ctx context.Context, unit string) {
+	_ = e.ask(ctx, func(*systemd.Conn) error {
+		e.mu.Lock()
+		raw := e.raw
+		e.mu.Unlock()
+		return raw.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1").
+			CallWithContext(ctx, "org.freedesktop.systemd1.Manager.RefUnit", 0, unit).Err
+	})
 }
 
 // ask puts a question to systemd, again if the bus was lost: only what may

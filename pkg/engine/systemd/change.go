@@ -298,6 +298,7 @@ func (c *changer) act(ctx context.Context) {
 				continue
 			}
 			c.noteDisplaced(ctx, s.Unit, p)
+			c.hold(ctx, target)
 			if s.Effect != plan.DoReload {
 				c.forget(ctx, target) // so that an old failure, or many starts, do not forbid this one
 			}

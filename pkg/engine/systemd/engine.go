@@ -34,6 +34,7 @@ type Engine struct {
 
 	mu   sync.Mutex
 	conn *systemd.Conn
+	raw  *dbus.Conn // what conn sends its calls by
 
 	// displaced are the units that were up and made way for one that was started,
 	// by that unit. They come back if it is put back.
