@@ -197,6 +197,24 @@ func TestLock(t *testing.T) {
 	expect(t, folder, contents{})
 }
 
+// TestOwnersShareAUnit: an owner of a drop-in takes over the unit itself, and the
+// other owner gives it up.
+func TestOwnersShareAUnit(t *testing.T) {
+	folder := t.TempDir()
+	me, you := dir.New(folder, "me"), dir.New(folder, "you")
+	converge(t, me, contents{"a.service": "[Service]\n"}, plan.Options{})
+	converge(t, you, contents{"a.service.d/x.conf": "[Service]\n"}, plan.Options{})
+	both := contents{"a.service": "[Service]\nX=1\n", "a.service.d/x.conf": "[Service]\n"}
+	if r := converge(t, you, both, plan.Options{})["a.service"]; r.Step.Action != plan.Conflict {
+		t.Errorf("result %+v", r)
+	}
+	if r := converge(t, you, both, plan.Options{Adopt: true})["a.service"]; r.Step.Action != plan.Adopt || r.Outcome != apply.Done {
+		t.Errorf("result %+v", r)
+	}
+	converge(t, me, contents{}, plan.Options{})
+	expect(t, folder, both)
+}
+
 func TestWriteIsAllOrNothing(t *testing.T) {
 	folder := t.TempDir()
 	write(t, folder, "a.service", "old\n")
@@ -218,6 +236,40 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	expect(t, folder, contents{"a.service": "old\n", "c.service.d": "a file where a folder should be\n"})
 	if _, err := os.Stat(filepath.Join(folder, "b.service.d")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a folder is left: %v", err)
+	}
+}
+
+// TestStagedWaits: what is staged changes nothing until it is settled, each by itself,
+// and leaves nothing when it is abandoned.
+func TestStagedWaits(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, "a.service", "old\n")
+	e := dir.New(folder, "me")
+	release, err := e.Lock(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	after := plan.File{Data: []byte("new\n")}
+	stage := func(changes ...plan.Change) *dir.Staged {
+		t.Helper()
+		s, err := e.Stage(changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	one := stage(plan.Change{Path: "a.service", After: &after})
+	two := stage(plan.Change{Path: "b.service", After: &after}, plan.Change{Path: "b.service.d/x.conf", After: &after})
+	if got, err := os.ReadFile(filepath.Join(folder, "a.service")); err != nil || string(got) != "old\n" {
+		t.Errorf("staged already: %q, %v", got, err)
+	}
+	if err := errors.Join(one.Settle(), two.Abandon()); err != nil {
+		t.Error(err)
+	}
+	expect(t, folder, contents{"a.service": "new\n"})
+	if left, err := filepath.Glob(filepath.Join(folder, "*.d")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 
