@@ -2,26 +2,9 @@
 // checks such units.
 package main
 
-import (
-	"os"
-	"runtime/debug"
+import "github.com/unitstamp/unitstamp/internal/cli"
 
-	"github.com/unitstamp/unitstamp/internal/cli"
-)
-
-func main() {
-	saveTime()
-	cli.Run(program())
-}
-
-// saveTime lets memory be used that a short run need not give back, up to a limit
-// at which many thousand files stay within 64 MB. Settings of the user's win.
-func saveTime() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(48 << 20)
-	}
-}
+func main() { cli.Run(program()) }
 
 func program() *cli.Program {
 	return &cli.Program{

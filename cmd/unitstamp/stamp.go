@@ -105,7 +105,10 @@ func runStamp(ctx context.Context, call *cli.Call) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	defer s.batch.Discard() // of what was prepared only; write takes back the rest
+	defer s.batch.Discard()                                             // of what was prepared only; write takes back the rest
+	if call.Bool("write") && !call.Bool("json") && !call.Bool("diff") { // else much is kept to be printed
+		saveTime()
+	}
 	if err := s.choose(ctx); err != nil {
 		return err
 	}
@@ -356,7 +359,11 @@ func (s *stamping) finish(ctx context.Context) error {
 	}
 	if verdict == stamp.Ready {
 		if err := s.write(ctx); err != nil {
-			return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("the files are as they were")
+			hint := "the files are as they were"
+			if more := cli.Hint(err); more != "" {
+				hint += "; " + more
+			}
+			return cli.Errorf(cli.World, "cannot write: %w", err).WithHint("%s", hint)
 		}
 	}
 	if err := s.print(verdict, findings); err != nil {
